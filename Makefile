@@ -1,0 +1,62 @@
+# Everything one can do here; CI calls only these targets. `make` alone lists them.
+# Without make, or on Windows: the plain commands are in the README.
+#
+# PYTHON   the Python that makes the environment (3.11 or newer):   make book PYTHON=python3.12
+# JOBS     chapters to execute at a time (default: one a core):     make book JOBS=2
+# On Linux, pip takes a torch with CUDA (2.5 GB). The processor's version is enough and far smaller:
+#   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make book
+
+PYTHON ?= python3
+VENV := $(if $(filter Windows_NT,$(OS)),.venv/Scripts/python.exe,.venv/bin/python)
+EXTENSION := book/_extensions/livegrad_execution
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test unit live check notebooks links bench lock newest clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: ## Make the environment (.venv) and install what is pinned; every other target does this first
+	@command -v $(PYTHON) >/dev/null || { echo "error: no $(PYTHON) here: install Python 3.11 or newer, or say make PYTHON=..."; exit 1; }
+	@$(PYTHON) $(EXTENSION)/bootstrap.py
+
+book: setup ## Execute the chapters that need it and build the site into _build/html
+	@$(VENV) $(EXTENSION) book
+
+test: book ## Run every test, with the coverage of src/ (browser tests look at the book just built)
+	$(VENV) -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
+
+unit: setup ## Run the tests that need neither the built book nor a browser
+	$(VENV) -m pytest -n 2 --ignore=tests/book --ignore=tests/browser
+
+live: setup ## Serve the book on this machine; rebuild and reload while you edit chapters or src/
+	@$(VENV) $(EXTENSION) live
+
+check: setup ## Format, lint, types, workflow lint: changes nothing
+	$(VENV) -m ruff format --check .
+	$(VENV) -m ruff check .
+	$(VENV) -m mypy
+	$(VENV) $(EXTENSION)/lint_workflows.py
+
+notebooks: setup ## Write every chapter as a plain notebook into _build/notebooks
+	@$(VENV) $(EXTENSION) notebooks
+
+links: setup ## Ask every address that the book links to whether it still answers (needs the network)
+	@$(VENV) $(EXTENSION) links
+
+bench: setup ## Measure our code against torch's, as ratios
+	@PYTHONPATH=src $(VENV) benchmarks
+
+# Left out: the packages of the CUDA build of torch. pip finds them for whoever installs that build.
+lock: setup ## Renew requirements.txt from pyproject.toml
+	$(VENV) -m pip install -q --disable-pip-version-check uv
+	$(VENV) -m uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+	  --extra book --extra test --extra check pyproject.toml -o .venv/lock.txt
+	{ sed '/^[^#]/,$$d' requirements.txt; grep -vE '^(cuda|nvidia|triton)' .venv/lock.txt; } > .venv/requirements.txt
+	mv .venv/requirements.txt requirements.txt
+
+newest: setup ## Replace the pinned torch in .venv by the newest one
+	$(VENV) -m pip install -q --disable-pip-version-check --upgrade torch
+
+clean: ## Remove what was built (the environment stays)
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage

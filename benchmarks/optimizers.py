@@ -1,0 +1,151 @@
+"""Time of a step of every optimizer beside torch's, as ratios in one run.
+
+    python benchmarks/optimizers.py [--threads 1 2] [--rounds 30] [--only Adam SGD] [--compile]
+
+    torch     torch's class of that name as it is by default, where it has one; the ratio is to this time
+    ours      the class of this package as it is by default
+    loop      ours with `foreach=False`: one parameter after another
+    compiled  ours through `torch.compile(optimizer.step)`: with --compile, since a C++ compiler must work for minutes
+    foreach   torch's with `foreach=True`
+    fused     torch's with `fused=True`: a kernel written by hand, near what the memory can do
+
+Contestants take turns, so that a slow moment of the machine hits all of them; the fastest round of each is compared,
+which a busy machine disturbs least. GB/s counts what a step must move at least: the gradient is read, the weights and
+the state are read and written. Small tensors stay in the processor's cache, which is faster than the memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import math
+import pkgutil
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import livegrad.optimizers
+
+Optimizer = torch.optim.Optimizer
+CASES: dict[str, tuple[int, tuple[int, int]]] = {"200 of 25x40": (200, (25, 40)), "10 of 1000x1000": (10, (1000, 1000))}
+EAGER, SWITCH = 0.9, 0.5  # the most that ours, and ours or compiled, should take
+MUON = 0.1  # for equal shapes as one batch, where torch steps one matrix after another
+# Left out with large matrices: products and eigenvalues take seconds a step, and torch's Muon far more on a processor
+# without bfloat16.
+WHOLE_MATRICES = {"Muon", "Shampoo", "SOAP"}
+MORE: dict[str, tuple[str, dict[str, Any]]] = {"SGD momentum": ("SGD", {"momentum": 0.9})}
+
+
+def discovered() -> dict[str, type[Optimizer]]:
+    """Every optimizer of the shelf."""
+    found = {}
+    for info in pkgutil.iter_modules(livegrad.optimizers.__path__):
+        file = importlib.import_module(f"livegrad.optimizers.{info.name}")
+        for name, value in vars(file).items():
+            if inspect.isclass(value) and issubclass(value, Optimizer) and value.__module__ == file.__name__:
+                found[name] = value
+    return {name: cls for name, cls in found.items() if not name.startswith("_")}
+
+
+def parameters(count: int, shape: tuple[int, int]) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    made = [torch.randn(shape, generator=generator).requires_grad_() for _ in range(count)]
+    for p in made:
+        p.grad = torch.randn(shape, generator=generator)
+    return made
+
+
+def contestants(
+    cls: type[Optimizer], options: dict[str, Any], count: int, shape: tuple[int, int]
+) -> dict[str, Optimizer]:
+    """Every way to the step of one class, each with parameters of its own."""
+    makers: dict[str, tuple[type[Optimizer], dict[str, Any]]] = {"ours": (cls, {})}
+    if "foreach" in inspect.signature(cls).parameters:
+        makers["loop"] = (cls, {"foreach": False})
+    theirs = getattr(torch.optim, cls.__name__, None)
+    if theirs is not None:
+        makers = {"torch": (theirs, {}), **makers}
+        makers |= {
+            way: (theirs, {way: True}) for way in ("foreach", "fused") if way in inspect.signature(theirs).parameters
+        }
+    return {way: make(parameters(count, shape), **options, **extra) for way, (make, extra) in makers.items()}
+
+
+def fastest(steps: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Seconds of each contestant's fastest step, after two that are not counted."""
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for turn in range(rounds + 2):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if turn >= 2:
+                times[name].append(time.perf_counter() - start)
+    return {name: min(values) for name, values in times.items()}
+
+
+def bytes_moved(optimizer: Optimizer) -> int:
+    """What one step must read and write at least."""
+    owned = [p for group in optimizer.param_groups for p in group["params"]]
+    state = [x for p in owned for x in optimizer.state[p].values() if isinstance(x, Tensor) and x.ndim]
+    return sum(p.nbytes for p in owned) + 2 * sum(x.nbytes for x in [*owned, *state])
+
+
+def bandwidth(rounds: int = 10) -> float:
+    """Bytes a second read and written by a copy that does not fit into a cache."""
+    source = torch.randn(2**25)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / fastest({"copy": lambda: target.copy_(source)}, rounds)["copy"]
+
+
+def verdict(name: str, way: str, ratio: float) -> str:
+    goal = {"ours": MUON if name == "Muon" else EAGER, "compiled": SWITCH}.get(way)
+    return "" if goal is None or math.isnan(ratio) else f"{goal:.1f} {'ok' if ratio <= goal else '!!'}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--only", nargs="+", metavar="NAME")
+    parser.add_argument("--compile", action="store_true")
+    args = parser.parse_args()
+    classes = discovered()
+    rows = {name: (cls, {}) for name, cls in classes.items()}
+    rows |= {name: (classes[of], options) for name, (of, options) in MORE.items()}
+    for threads in args.threads:
+        torch.set_num_threads(threads)
+        print(f"\n{threads} thread(s); a copy moves {bandwidth() / 1e9:.1f} GB/s")
+        print(
+            f"{'optimizer':18s} {'case':16s} {'way':9s} {'ms':>8s} {'ratio':>6s} {'goal':>7s} {'GB/s':>6s}", flush=True
+        )
+        for name in sorted(args.only or rows):
+            cls, options = rows[name]
+            for case, (count, shape) in CASES.items():
+                if name in WHOLE_MATRICES and max(shape) > 100:
+                    continue
+                made = contestants(cls, options, count, shape)
+                steps: dict[str, Callable[[], Any]] = {
+                    way: partial(optimizer.step, lambda: 0.0) for way, optimizer in made.items()
+                }  # SAM needs a closure; this one leaves the gradients that are there
+                if args.compile and "torch" in made:
+                    torch._dynamo.reset()
+                    steps["compiled"] = torch.compile(cls(parameters(count, shape), **options).step)
+                result = fastest(steps, args.rounds)
+                moved = bytes_moved(made["ours"])
+                for way, seconds in result.items():
+                    ratio = seconds / result.get("torch", torch.nan)
+                    goal = verdict(name, way, ratio)
+                    print(
+                        f"{name:18s} {case:16s} {way:9s} {seconds * 1e3:8.2f} {ratio:6.2f} {goal:>7s} "
+                        f"{moved / seconds / 1e9:6.1f}",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()

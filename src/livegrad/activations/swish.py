@@ -1,0 +1,214 @@
+"""SiLU, x σ(x) with the sigmoid σ, and its family: Swish, x σ(βx), hard swish in straight pieces, and GELU, x Φ(x).
+
+SiLU: S. Elfwing, E. Uchibe and K. Doya, 2018, https://arxiv.org/abs/1702.03118. Swish: P. Ramachandran, B. Zoph and
+Q. V. Le, "Searching for activation functions", 2017, https://arxiv.org/abs/1710.05941. Hard swish: A. Howard et al.,
+"Searching for MobileNetV3", 2019, https://arxiv.org/abs/1905.02244. GELU: D. Hendrycks and K. Gimpel, "Gaussian error
+linear units", 2016, https://arxiv.org/abs/1606.08415
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_A = 2 * math.sqrt(2 / math.pi)  # GELU by tanh: 0.5 x (1 + tanh(u)) = x σ(2u), and 2u = _A (x + 0.044715 x³)
+_B = _A * 0.044715
+
+
+def _wide(input: Tensor) -> Tensor:
+    return input if input.dtype == torch.float64 else input.float()
+
+
+def _above(x: Tensor) -> Tensor:
+    """x without -inf, which times a gate of 0 would be NaN."""
+    return x.clamp(min=torch.finfo(x.dtype).min)
+
+
+class _Swish(torch.autograd.Function):
+    """x σ(z) with z = βx. Saves the input and β; backward computes σ(z) again."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(input: Tensor, beta: Tensor | None) -> Tensor:
+        x = _wide(input)
+        return (_above(x) * (x if beta is None else beta * x).sigmoid()).to(input.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
+        input, beta = ctx.saved_tensors
+        x = _wide(input)
+        z = (x if beta is None else beta * x).clamp(-1000, 1000)  # inf · 0 would be NaN
+        on = z.sigmoid()
+        # The derivative, on + z on (1 - on), is the mean of z on and 1, weighed with on: one pass, no difference.
+        d_input = (grad * torch.lerp(z * on, on.new_ones(()), on)).to(input.dtype)
+        if beta is None:
+            return d_input, None
+        largest = torch.finfo(x.dtype).max
+        x = x.clamp(-largest, largest)
+        return d_input, (grad * (x * (x * (on * (-z).sigmoid())))).sum().to(beta.dtype)
+
+
+class _Gelu(torch.autograd.Function):
+    """x Φ(x) = x erfc(-x / √2) / 2. Saves the input.
+
+    erfc and not 1 + erf: left of zero erf tends to -1, and the sum loses its digits.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(input: Tensor) -> Tensor:
+        x = _wide(input)
+        return (0.5 * _above(x) * torch.erfc(x * -math.sqrt(0.5))).to(input.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (input,) = ctx.saved_tensors
+        w = _wide(input).clamp(-100, 100) * -math.sqrt(0.5)
+        # Φ(x) + x e^(-x²/2) / √(2π), with x = -√2 w: the second term is -w e^(-w²) / √π.
+        slope = torch.addcmul(torch.erfc(w), w, torch.exp(-w * w), value=-2 / math.sqrt(math.pi))
+        result: Tensor = grad * (0.5 * slope)
+        return result.to(input.dtype)
+
+
+class _GeluTanh(torch.autograd.Function):
+    """x σ(z) with z = _A x + _B x³: the sigmoid in place of 1 + tanh, which would cancel. Saves the input."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(input: Tensor) -> Tensor:
+        x = _wide(input)
+        at = x.clamp(-100, 100)  # x³ would overflow
+        return (_above(x) * (at * (_A + _B * at * at)).sigmoid()).to(input.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (input,) = ctx.saved_tensors
+        x = _wide(input).clamp(-100, 100)
+        square = x * x
+        on = (x * (_A + _B * square)).sigmoid()
+        # on + x z' on (1 - on), as in _Swish.
+        result: Tensor = grad * torch.lerp(x * on * (_A + 3 * _B * square), on.new_ones(()), on)
+        return result.to(input.dtype)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x σ(x) = x / (1 + e⁻ˣ).
+
+    Takes any floating-point dtype and shape and keeps both, half precision computed in float32; raises TypeError for
+    other dtypes. 0 at -inf, where torch gives NaN. Backward needs the input, so ``inplace=True`` works from a copy.
+    """
+    if not torch.is_floating_point(input):
+        raise TypeError(f"input must be a floating-point tensor, got {input.dtype}")
+    if inplace:
+        return input.copy_(silu(input.clone()))
+    result: Tensor = _Swish.apply(input, None)
+    return result
+
+
+def swish(input: Tensor, beta: float | Tensor = 1.0) -> Tensor:
+    """x σ(βx): x / 2 at β = 0, SiLU at 1, ReLU in the limit; a tensor β of one element gets a gradient too.
+
+    Input as for :func:`silu`; raises ValueError for a number β that is not finite or a tensor of another size.
+    """
+    if not torch.is_floating_point(input):
+        raise TypeError(f"input must be a floating-point tensor, got {input.dtype}")
+    if isinstance(beta, Tensor):
+        if beta.numel() != 1:
+            raise ValueError(f"beta must have 1 element, got shape {tuple(beta.shape)}")
+    elif not math.isfinite(beta):
+        raise ValueError(f"beta must be finite, got {beta}")
+    at = beta.reshape(()) if isinstance(beta, Tensor) else _wide(input).new_full((), beta)
+    result: Tensor = _Swish.apply(input, at)
+    return result
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · min(max(0, x + 3), 6) / 6, with derivative 0 at -3 and 1 at 3; 0 at -inf; input as for :func:`silu`."""
+    if not torch.is_floating_point(input):
+        raise TypeError(f"input must be a floating-point tensor, got {input.dtype}")
+    if inplace:
+        return input.copy_(hardswish(input.clone()))
+    x = _wide(input)
+    return (_above(x) * (nn.functional.hardtanh(x + 3, 0.0, 6.0) / 6)).to(input.dtype)
+
+
+def gelu(input: Tensor, approximate: str = "none") -> Tensor:
+    """x Φ(x), Φ the share of a standard normal distribution below x; or ``approximate="tanh"``, within 5e-4 of it.
+
+    Input as for :func:`silu`; raises ValueError for another `approximate`. Left of zero it keeps its digits; torch adds
+    1 and erf, which cancel: below -3.7 or so float32 is wrong by 5e-4 of the value and more.
+    """
+    if not torch.is_floating_point(input):
+        raise TypeError(f"input must be a floating-point tensor, got {input.dtype}")
+    if approximate not in ("none", "tanh"):
+        raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
+    result: Tensor = (_Gelu if approximate == "none" else _GeluTanh).apply(input)
+    return result
+
+
+class SiLU(nn.Module):
+    """:func:`silu` as a layer."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return silu(input, self.inplace)
+
+    def extra_repr(self) -> str:
+        return "inplace=True" if self.inplace else ""
+
+
+class Swish(nn.Module):
+    """:func:`swish` with its own `beta`, a parameter that starts where you say and is learned."""
+
+    def __init__(self, beta: float = 1.0) -> None:
+        super().__init__()
+        if not math.isfinite(beta):
+            raise ValueError(f"beta must be finite, got {beta}")
+        self.beta = nn.Parameter(torch.tensor(float(beta)))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return swish(input, self.beta)
+
+
+class Hardswish(SiLU):
+    """:func:`hardswish` as a layer."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return hardswish(input, self.inplace)
+
+
+class GELU(nn.Module):
+    """:func:`gelu` as a layer."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        super().__init__()
+        if approximate not in ("none", "tanh"):
+            raise ValueError(f"approximate must be 'none' or 'tanh', got {approximate!r}")
+        self.approximate = approximate
+
+    def forward(self, input: Tensor) -> Tensor:
+        return gelu(input, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"

@@ -1,0 +1,137 @@
+"""Lion: step by the sign of a running mean, so that every weight moves by the same amount.
+
+Source: X. Chen, C. Liang, D. Huang, E. Real and others, Symbolic Discovery of Optimization Algorithms, 2023,
+Algorithm 2, https://arxiv.org/abs/2302.06675. With betas of 0 and no decay it is signSGD: J. Bernstein, Y.-X. Wang,
+K. Azizzadenesheli and A. Anandkumar, signSGD: Compressed Optimisation for Non-Convex Problems, 2018, Algorithm 1,
+https://arxiv.org/abs/1802.04434.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def update(
+    g: Tensor,
+    p: Tensor,
+    m: Tensor,
+    *,
+    lr: float | Tensor,
+    betas: tuple[float, float],
+    weight_decay: float,
+    maximize: bool,
+) -> None:
+    """One step of one tensor: `g` is read, `p` and `m` are changed in place."""
+    beta1, beta2 = betas
+    if maximize:
+        g = -g
+    c = torch.lerp(m, g, 1 - beta1)  # c ← β₁ m + (1 − β₁) g
+    p.mul_(1 - lr * weight_decay).sub_(c.sign_().mul_(lr))  # θ ← θ − lr (sign(c) + λ θ)
+    m.lerp_(g, 1 - beta2)  # m ← β₂ m + (1 − β₂) g, after c, which sees more of g than m does
+
+
+class Lion(torch.optim.Optimizer):
+    """θ ← (1 − lr λ) θ − lr · sign(β₁ m + (1 − β₁) g), then m ← β₂ m + (1 − β₂) g: one number of state a weight.
+
+    Complex parameters are updated as pairs of real numbers. A parameter without a gradient is left alone. A weight
+    whose gradient has always been 0 is moved by the decay only, as sign(0) = 0.
+
+    Args:
+        params: tensors, named tensors, or dicts of groups with options of their own.
+        lr: step size, in [0, inf), the distance by which each weight moves; a one-element tensor if a schedule
+            changes it under `torch.compile`.
+        betas: share of the running mean in the step, and in the next mean, each in [0, 1).
+        weight_decay: λ in [0, inf); a step takes the share lr · λ of each weight away.
+        maximize: step up the gradient.
+        foreach: update small parameters of equal shape together, as one tensor; the numbers are the same.
+
+    Raises:
+        ValueError: an option is out of its range.
+        RuntimeError: a gradient is sparse.
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float | Tensor = 1e-4,
+        betas: tuple[float, float] = (0.9, 0.99),
+        weight_decay: float = 0.0,
+        *,
+        maximize: bool = False,
+        foreach: bool = True,
+    ) -> None:
+        defaults = {"lr": lr, "betas": betas, "weight_decay": weight_decay}
+        defaults |= {"maximize": maximize, "foreach": foreach}
+        check(defaults)
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        check(self.defaults | param_group)
+        super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient; `closure` is called first, and its loss returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        compiling = torch.compiler.is_compiling()
+        for group in self.param_groups:
+            options = {name: group[name] for name in ("lr", "betas", "weight_decay", "maximize")}
+            if not compiling:
+                options["lr"] = float(group["lr"])
+            alike: dict[Any, list[dict[str, Any]]] = {}
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                if p.grad.is_sparse:
+                    raise RuntimeError("Lion does not support sparse gradients")
+                state = self.state[p]
+                if not state:
+                    state["exp_avg"] = torch.zeros_like(p)
+                row: dict[str, Any] = {"g": p.grad, "p": p, "m": state["exp_avg"]}
+                if p.is_complex():
+                    row = {name: torch.view_as_real(x) for name, x in row.items()}
+                if group["foreach"] and not compiling and type(p.grad) is Tensor:
+                    alike.setdefault((p.shape, p.dtype, p.device), []).append(row)
+                else:
+                    update(**row, **options)
+            for rows in alike.values():
+                for row in together(rows):
+                    update(**row, **options)
+        return loss
+
+
+def together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of tensors of equal shape as fewer rows of stacked ones; what is done to those is copied back, save for `g`.
+
+    Copying costs less than to call the update for each small tensor, and element by element nothing else changes.
+    """
+    count = max(1, 2**16 // max(1, rows[0]["p"].numel()))
+    for part in (rows[i : i + count] for i in range(0, len(rows), count)):
+        if len(part) == 1:
+            yield part[0]
+            continue
+        stacks = {name: torch.stack([row[name] for row in part]) for name in part[0]}
+        yield stacks
+        for name in stacks.keys() - {"g"}:
+            torch.unbind_copy(stacks[name], out=[row[name] for row in part])
+
+
+def check(options: dict[str, Any]) -> None:
+    """Refuse an option out of its range, NaN included."""
+    betas = options["betas"]
+    if not (isinstance(betas, tuple | list) and len(betas) == 2):
+        raise ValueError(f"betas must be two numbers, got {betas!r}")
+    ranges = [(name, options[name], math.inf) for name in ("lr", "weight_decay")]
+    for name, x, high in [*ranges, ("betas[0]", betas[0], 1), ("betas[1]", betas[1], 1)]:
+        one_number = isinstance(x, Real) or (name == "lr" and isinstance(x, Tensor) and x.numel() == 1)
+        if not (one_number and 0 <= x < high):
+            raise ValueError(f"{name} must be in [0, {high}), got {x!r}")

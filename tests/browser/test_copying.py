@@ -1,0 +1,69 @@
+"""What a reader takes from a page is what was tested: by button and by download, it is the file, and it runs alone."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def tested() -> set[Path]:
+    """The files that tests/test_copy.py runs where nothing but torch can be imported."""
+    spec = importlib.util.spec_from_file_location("copied_files", ROOT / "tests" / "test_copy.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return set(module.MODULES)
+
+
+def open_with_clipboard(visit: Callable[..., Any], page: str) -> Any:
+    opened = visit(page, permissions=["clipboard-read", "clipboard-write"]).page
+    opened.evaluate("navigator.clipboard.writeText('')")
+    return opened
+
+
+def test_the_button_copies_a_file_that_was_run_alone(
+    visit: Callable[..., Any], tested: set[Path], module_page: str
+) -> None:
+    page = open_with_clipboard(visit, module_page)
+    figures = page.locator(".lg-module")
+    assert figures.count() >= 1
+    for number in range(figures.count()):
+        figure = figures.nth(number)
+        source = ROOT / "src" / "livegrad" / f"{figure.get_attribute('data-module')}.py"
+        assert source in tested
+        button = figure.locator(".lg-module-copy")
+        button.click()
+        page.wait_for_function("(b) => b.textContent === 'Copied'", arg=button.element_handle())
+        assert page.evaluate("navigator.clipboard.readText()") == source.read_text("utf-8")
+
+
+def test_the_download_is_the_file_byte_for_byte(visit: Callable[..., Any], site: Path, module_page: str) -> None:
+    page = visit(module_page).page
+    for figure in page.locator(".lg-module").all():
+        name = figure.get_attribute("data-module")
+        with page.expect_download() as download:
+            figure.locator(".lg-module-raw").click()
+        source = (ROOT / "src" / "livegrad" / f"{name}.py").read_bytes()
+        assert Path(download.value.path()).read_bytes() == source
+        assert (site / "code" / f"{name}.py").read_bytes() == source
+
+
+def test_a_cells_button_copies_its_code(visit: Callable[..., Any], module_page: str) -> None:
+    page = open_with_clipboard(visit, module_page)
+    cell = page.locator("div.cell_input:visible").first
+    cell.hover()
+    cell.locator("button.copybtn").click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()) !== ''")
+    code = page.evaluate("navigator.clipboard.readText()")
+    assert code == cell.locator("pre").evaluate("(e) => e.textContent").rstrip("\n")
+    compile(code, "the first cell", "exec")

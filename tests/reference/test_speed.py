@@ -1,0 +1,60 @@
+"""The page on speed has every optimizer that torch has too; its benchmark runs, and counts bytes rightly."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "book/reference/speed.md").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("benchmark_of_optimizers", ROOT / "benchmarks/optimizers.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_measures_every_optimizer_of_the_shelf_that_torch_has(benchmark: ModuleType) -> None:
+    shared = {name for name in benchmark.discovered() if hasattr(torch.optim, name)}
+    assert {"SGD", "Adam", "Muon"} <= shared
+    listed = re.search(r"^CLASSES = \[(.*)\]$", PAGE, re.MULTILINE)
+    assert listed
+    assert set(listed[1].split(", ")) == shared
+    for name in shared:
+        assert f"`speed.md::time_{name}_small:" in PAGE
+
+
+def test_every_number_in_the_tables_is_recorded_under_a_name_that_the_cells_make() -> None:
+    names = set(re.findall(r"speed\.md::(\w+):", PAGE))
+    assert all(name.startswith(("time_", "bytes_")) for name in names)  # two builds differ in times alone
+
+
+def test_the_benchmark_measures_every_class_in_both_cases(
+    benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(benchmark, "CASES", {"few": (2, (3, 4)), "many": (3, (4, 3))})
+    monkeypatch.setattr(sys, "argv", ["optimizers.py", "--threads", "1", "--rounds", "1"])
+    benchmark.main()
+    lines = capsys.readouterr().out.splitlines()
+    for name in [*benchmark.discovered(), *benchmark.MORE]:
+        assert sum(line.startswith(f"{name} ") and " ours " in line for line in lines) >= 2, name
+
+
+@pytest.mark.parametrize(("name", "numbers"), [("SGD", 3), ("Adam", 7), ("Adagrad", 5)])
+def test_bytes_are_the_gradient_once_and_weights_and_state_twice(
+    benchmark: ModuleType, name: str, numbers: int
+) -> None:
+    optimizer = benchmark.discovered()[name](benchmark.parameters(2, (5, 7)))
+    optimizer.step()
+    assert benchmark.bytes_moved(optimizer) == numbers * 4 * 2 * 5 * 7
