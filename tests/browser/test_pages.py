@@ -66,7 +66,6 @@ def test_a_page_opens_from_a_folder(visit: Callable[..., Any], site: Path, page_
 
 def test_a_phone_needs_no_sideways_scrolling(visit: Callable[..., Any], page_name: str) -> None:
     page = visit(page_name, viewport=PHONE).page
-    page.evaluate("document.fonts.ready.then(() => {})")  # until then a stand-in font, of another width, is measured
     for unfolded in ("false", "true"):
         page.evaluate(f"document.querySelectorAll('details').forEach((d) => {{ d.open = {unfolded}; }})")
         assert page.evaluate(TOO_WIDE) == []
