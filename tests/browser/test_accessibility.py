@@ -22,7 +22,8 @@ WAYS = (
 
 RUN = """async () => {
   document.querySelectorAll("details").forEach((d) => { d.open = true; });
-  await new Promise((done) => setTimeout(done, 60)); // site.js has then seen what scrolls
+  // Two frames and a moment: site.js and the explorables have then seen what scrolls.
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))));
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });
   return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target} ${n.any[0]?.message ?? ""}`));
 }"""

@@ -50,6 +50,7 @@ def test_only_the_chosen_functions_show_their_parameters(visit):
     bare.at.locator("#c-f").select_option("relu")
     bare.at.locator("#c-g").select_option("elu")
     assert bare.at.locator("#c-elu-alpha").is_visible()
+    bare.settle()
     assert bare.at.locator("tbody tr").count() == 2
 
 

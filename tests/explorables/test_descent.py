@@ -34,6 +34,7 @@ def test_switching_an_optimizer_on_shows_its_settings_and_its_row(visit):
     bare.at.get_by_label("RMSprop", exact=True).check()
     bare.settle()
     assert bare.at.locator("#c-rmsprop-lr").is_visible()
+    bare.settle()
     assert bare.at.locator("tbody tr").count() == 4
 
 

@@ -234,3 +234,21 @@ def test_the_colours_are_the_books():
 
 def test_settings_are_read_written_and_corrected_as_they_should(node):
     node("state.test.mjs", {})
+
+
+def test_a_box_that_scrolls_sideways_is_a_stop_for_the_keyboard_and_only_then(visit, name):
+    bare = visit(name, viewport=DESKTOP)
+    boxes = """() => [...document.getElementById("first").shadowRoot.querySelectorAll(".scroll")]
+      .map((box) => [box.scrollWidth > box.clientWidth + 1, box.tabIndex === 0])"""
+    bare.settle()
+    wide = bare.page.evaluate(boxes)
+    # A page so narrow, or a font so large, is one that a reader with poor sight has.
+    bare.page.set_viewport_size({"width": 200, "height": 740})
+    bare.page.evaluate("document.documentElement.style.fontSize = '30px'")
+    bare.page.wait_for_timeout(100)
+    bare.settle()
+    narrow = bare.page.evaluate(boxes)
+    assert all(scrolls == focusable for scrolls, focusable in wide + narrow)
+    assert not any(scrolls for scrolls, _ in wide)
+    if name in ("softmax-temperature", "descent"):  # the ones with a wide table
+        assert any(scrolls for scrolls, _ in narrow)

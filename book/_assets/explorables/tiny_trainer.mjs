@@ -9,8 +9,14 @@ import { toy, TOYS } from "./math/toys.mjs";
 import { readCourse, Trainer, writeCourse } from "./math/trainer.mjs";
 import { snippet } from "./math/trainer_snippet.mjs";
 
-const COUNT = 160, MOST = 3000, SIDE = 1.8, PIXELS = [56, 56], SLICE = 7, PER_FRAME = 4;
+const COUNT = 160, MOST = 3000, SIDE = 1.8, PIXELS = [56, 56], FRAME = 13, PER_FRAME = 4; // FRAME: ms for steps and picture
 const CLASSES = [COLORS.forward, COLORS.backward];
+const RGB = CLASSES.map((color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16)));
+// The middles of the map's pixels, row by row from the top.
+const GRID = Float64Array.from({ length: 2 * PIXELS[0] * PIXELS[1] }, (_, at) => {
+  const [columns, rows] = PIXELS, k = at >> 1;
+  return at % 2 ? SIDE - (2 * SIDE * (Math.floor(k / columns) + 0.5)) / rows : -SIDE + (2 * SIDE * ((k % columns) + 0.5)) / columns;
+});
 const COURSE = new RegExp(`^(\\d{1,4}:\\d*\\.?\\d+(e-?\\d+)?:(${ACTIVATIONS.map(({ name }) => name).join("|")});?)*$`);
 
 class TinyTrainer extends Explorable {
@@ -80,7 +86,14 @@ class TinyTrainer extends Explorable {
       this.quietly("course", "");
       this.quietly("steps", 0);
     }
-    this.trainer = new Trainer(this.sizes, this.state.seed, toy(this.state.data, COUNT, this.state.noise, this.state.seed));
+    this.trainer = new Trainer(this.sizes, this.state.seed, this.examples());
+  }
+
+  /** The data set; the same object as long as its settings are the same. */
+  examples() {
+    const { data, noise, seed } = this.state, name = `${data} ${noise} ${seed}`;
+    if (this.known?.name !== name) this.known = { name, examples: toy(data, COUNT, noise, seed) };
+    return this.known.examples;
   }
 
   train() {
@@ -105,12 +118,14 @@ class TinyTrainer extends Explorable {
     if (this.state.steps >= MOST) this.rest();
   }
 
-  /** Take the steps that are due, as many as fit in a slice of a frame. */
+  /** Take the steps that are due, as many as fit in a frame beside the picture; one at least. */
   catchUp() {
-    const until = performance.now() + SLICE, { trainer, parts } = this;
-    while (trainer.t < this.state.steps && performance.now() < until) {
-      const { lr, activation } = parts.find(({ end }) => trainer.t < end);
-      trainer.step(lr, activation);
+    const until = performance.now() + FRAME - (this.picture ?? FRAME / 2), { trainer, parts } = this;
+    if (trainer.t < this.state.steps) {
+      do {
+        const { lr, activation } = parts.find(({ end }) => trainer.t < end);
+        trainer.step(lr, activation);
+      } while (trainer.t < this.state.steps && performance.now() < until);
     }
     const behind = trainer.t < this.state.steps;
     if (behind) this.redraw();
@@ -120,38 +135,53 @@ class TinyTrainer extends Explorable {
 
   draw() {
     this.catchUp();
-    const { map, chart, trainer } = this, { x, y } = trainer.data, report = trainer.report(this.state.activation);
-    if (!map.frame({ alt: `Points of two classes and the regions the network gives them. ${this.summary()}` })) return;
+    const begin = performance.now();
+    this.paint();
+    this.picture = performance.now() - begin;
+  }
+
+  paint() {
+    const { map, chart, trainer } = this, report = this.report(), summary = this.summary();
+    if (!map.frame({ alt: `Points of two classes and the regions the network gives them. ${summary}` })) return;
     this.regions();
-    const points = Array.from(y, (c, i) => [x[2 * i], x[2 * i + 1], c]);
-    const mark = ([, , c]) => (c ? "M-3.6,-3.6h7.2v7.2h-7.2Z" : "M-4.2,0a4.2,4.2 0 1,0 8.4,0a4.2,4.2 0 1,0 -8.4,0");
-    map.plot.selectAll("path").data(points).join("path").attr("class", "point").attr("d", mark)
-      .attr("fill", ([, , c]) => CLASSES[c]).attr("transform", ([a, b]) => `translate(${map.x(a).toFixed(1)},${map.y(b).toFixed(1)})`);
+    this.points();
     const losses = [...trainer.losses, report.loss], finite = losses.filter(Number.isFinite);
-    chart.frame({ x: [0, Math.max(100, trainer.t)], y: [0, Math.min(4, Math.max(0.8, ...finite))], alt: `Loss against step. ${this.summary()}` });
-    const every = Math.ceil(losses.length / 400);
-    const shown = losses.map((v, t) => [t, Math.min(v, 1e3)]).filter(([t]) => t % every === 0 || t === trainer.t);
+    chart.frame({ x: [0, Math.max(100, trainer.t)], y: [0, Math.min(4, Math.max(0.8, ...finite))], alt: `Loss against step. ${summary}` });
+    const every = Math.ceil(losses.length / 400), shown = [];
+    losses.forEach((v, t) => { if (t % every === 0 || t === trainer.t) shown.push([t, Math.min(v, 1e3)]); });
     chart.curves([{ points: shown, color: COLORS.train }]);
     this.table(report);
     this.said.textContent = this.verdict(report);
     this.actions.Train.textContent = this.playing ? "Pause" : "Train";
   }
 
-  regions() {
-    const [columns, rows] = PIXELS, grid = new Float64Array(2 * columns * rows);
-    for (let j = 0, at = 0; j < rows; j++) {
-      for (let i = 0; i < columns; i++) {
-        grid[at++] = -SIDE + (2 * SIDE * (i + 0.5)) / columns;
-        grid[at++] = SIDE - (2 * SIDE * (j + 0.5)) / rows;
-      }
+  /** What there is to say of the network as it is; worked out once for each step and activation. */
+  report() {
+    const { trainer, state: { activation } } = this, { of } = this.reported ?? {};
+    if (!of || of.trainer !== trainer || of.t !== trainer.t || of.activation !== activation) {
+      this.reported = { of: { trainer, t: trainer.t, activation }, ...trainer.report(activation) };
     }
-    const z = this.trainer.forward(grid, this.state.activation).at(-1).a;
-    const context = this.canvas.getContext("2d"), pixels = context.createImageData(columns, rows);
-    const rgb = CLASSES.map((color) => [1, 3, 5].map((i) => parseInt(color.slice(i, i + 2), 16)));
-    z.forEach((v, k) => {
-      const sure = Math.abs(Math.tanh(v / 2)) || 0;
-      pixels.data.set([...rgb[v > 0 ? 1 : 0], Math.round(30 + 110 * sure)], 4 * k);
-    });
+    return this.reported;
+  }
+
+  /** The data set, drawn again only where another one or another size asks for it. */
+  points() {
+    const { map, trainer: { data }, drawn } = this, { x, y } = data, { right } = map.box;
+    if (drawn?.data === data && drawn.right === right) return;
+    this.drawn = { data, right };
+    const mark = ([, , c]) => (c ? "M-3.6,-3.6h7.2v7.2h-7.2Z" : "M-4.2,0a4.2,4.2 0 1,0 8.4,0a4.2,4.2 0 1,0 -8.4,0");
+    map.plot.selectAll("path").data(Array.from(y, (c, i) => [x[2 * i], x[2 * i + 1], c])).join("path").attr("class", "point").attr("d", mark)
+      .attr("fill", ([, , c]) => CLASSES[c]).attr("transform", ([a, b]) => `translate(${map.x(a).toFixed(1)},${map.y(b).toFixed(1)})`);
+  }
+
+  regions() {
+    const z = this.trainer.forward(GRID, this.state.activation).at(-1).a;
+    const context = this.canvas.getContext("2d"), pixels = context.createImageData(...PIXELS), { data } = pixels;
+    for (let k = 0; k < z.length; k++) {
+      const rgb = RGB[z[k] > 0 ? 1 : 0];
+      for (let i = 0; i < 3; i++) data[4 * k + i] = rgb[i];
+      data[4 * k + 3] = Math.round(30 + 110 * (Math.abs(Math.tanh(z[k] / 2)) || 0));
+    }
     context.putImageData(pixels, 0, 0);
     const { left, right, top, bottom } = this.map.box;
     this.image.attr("href", this.canvas.toDataURL()).attr("x", left).attr("y", top).attr("width", right - left).attr("height", bottom - top);
@@ -175,7 +205,7 @@ class TinyTrainer extends Explorable {
   }
 
   summary() {
-    const report = this.trainer.report(this.state.activation);
+    const report = this.report();
     return `${find(this.state.activation).label}, learning rate ${show(this.state.lr)}. ${this.verdict(report)} Loss ${show(report.loss, 4)}.`;
   }
 

@@ -29,6 +29,7 @@ export class Explorable extends HTMLElement {
     this.#asleep.abort();
     this.#sight.disconnect();
     this.#size.disconnect();
+    this.#boxes.disconnect();
     this.#theme.disconnect();
     this.playing = false;
   }
@@ -37,6 +38,7 @@ export class Explorable extends HTMLElement {
   #sight;
   #size;
   #theme;
+  #boxes;
   #frame = 0;
   #stale = true;
   #timer = 0;
@@ -235,10 +237,22 @@ export class Explorable extends HTMLElement {
     this.#sight.observe(this);
     this.#size = new ResizeObserver(() => this.redraw());
     this.#size.observe(this);
+    // What a box holds widens without the box: looked at after each drawing too.
+    this.#boxes = new ResizeObserver(() => this.#reachable());
+    this.shadowRoot.querySelectorAll(".scroll").forEach((box) => this.#boxes.observe(box));
+    document.fonts.addEventListener("loadingdone", () => this.#reachable(), { signal });
     // Canvases do not follow the page's colours by themselves.
     this.#theme = new MutationObserver(() => this.redraw());
     this.#theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw(), { signal });
+  }
+
+  /** Boxes that scroll sideways can be reached by keyboard; boxes that do not are no stop on the way. */
+  #reachable() {
+    for (const box of this.shadowRoot.querySelectorAll(".scroll")) {
+      if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
   }
 
   /** One of the page's colours, for a canvas. */
@@ -265,6 +279,7 @@ export class Explorable extends HTMLElement {
         this.#stale = false;
         const begin = performance.now();
         this.draw();
+        this.#reachable();
         this.toggleAttribute("data-drawn", true);
         this.frames = (this.frames || 0) + 1;
         this.drawTime = performance.now() - begin;

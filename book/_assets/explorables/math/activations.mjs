@@ -22,7 +22,7 @@ export function erfc(x) {
     return 1 - (2 / Math.sqrt(Math.PI)) * sum;
   }
   let tail = 0;
-  for (let k = 80; k >= 1; k--) tail = k / 2 / (x + tail);
+  for (let k = Math.ceil(14 + 200 / (x * x)); k >= 1; k--) tail = k / 2 / (x + tail); // more terms change no digit
   return Math.exp(-x * x) / Math.sqrt(Math.PI) / (x + tail);
 }
 

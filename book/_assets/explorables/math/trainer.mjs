@@ -31,7 +31,11 @@ export class Trainer {
           a[n * outputs + i] = sum;
         }
       }
-      h = l < this.layers.length - 1 ? a.map((v) => f(v, p)) : a;
+      h = a;
+      if (l < this.layers.length - 1) {
+        h = new Float64Array(a.length);
+        for (let j = 0; j < a.length; j++) h[j] = f(a[j], p);
+      }
       return { a, h, below };
     });
   }
