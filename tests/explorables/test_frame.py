@@ -252,3 +252,26 @@ def test_a_box_that_scrolls_sideways_is_a_stop_for_the_keyboard_and_only_then(vi
     assert not any(scrolls for scrolls, _ in wide)
     if name in ("softmax-temperature", "descent"):  # the ones with a wide table
         assert any(scrolls for scrolls, _ in narrow)
+
+
+def test_room_kept_free_is_given_back_where_nothing_in_sight_moves(visit, name):
+    bare = visit(name, viewport=DESKTOP)
+    host = "document.getElementById('first')"
+    # As on a page of the book: more room than is needed, and the end is below the window.
+    keep = "() => { const s = document.createElement('style'); s.textContent = '#first, #second { min-height: 3000px; }'; document.head.append(s); }"
+    bare.page.evaluate(keep)
+    bare.page.evaluate(
+        f"scrollTo(0, 0), {host}.style.marginTop = '700px', {host}.style.minHeight = '', {host}.redraw()"
+    )
+    bare.settle()
+    height = bare.page.evaluate(f"{host}.getBoundingClientRect().height")
+    need = bare.page.evaluate(
+        f"{host}.shadowRoot.lastElementChild.getBoundingClientRect().bottom - {host}.getBoundingClientRect().top"
+    )
+    assert need <= height <= need + 3
+    # With its end in sight it stays as it is.
+    bare.page.evaluate(f"{host}.style.minHeight = '', scrollTo(0, document.body.scrollHeight)")
+    bare.settle()
+    bare.page.evaluate(f"{host}.redraw()")
+    bare.settle()
+    assert bare.page.evaluate(f"{host}.getBoundingClientRect().height") == 3000

@@ -41,6 +41,7 @@ export class Explorable extends HTMLElement {
   #boxes;
   #frame = 0;
   #stale = true;
+  #width = 0;
   #timer = 0;
   #widgets = {};
   visible = false;
@@ -235,7 +236,10 @@ export class Explorable extends HTMLElement {
       if (this.visible) this.redraw();
     }, { rootMargin: "100px" });
     this.#sight.observe(this);
-    this.#size = new ResizeObserver(() => this.redraw());
+    this.#size = new ResizeObserver(() => {
+      if (this.#width && this.#width !== this.clientWidth) this.style.minHeight = "";
+      this.redraw();
+    });
     this.#size.observe(this);
     // What a box holds widens without the box: looked at after each drawing too.
     this.#boxes = new ResizeObserver(() => this.#reachable());
@@ -253,6 +257,15 @@ export class Explorable extends HTMLElement {
       if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     }
+  }
+
+  /** Give back the room that was kept free and is not needed, once, and only where nothing in sight moves by it. */
+  #fit() {
+    if (this.style.minHeight) return;
+    const { top, bottom } = this.getBoundingClientRect(), end = this.shadowRoot.lastElementChild.getBoundingClientRect().bottom + 1;
+    if (end >= bottom || end < innerHeight) return;
+    this.style.minHeight = `${Math.ceil(end - top)}px`;
+    this.#width = this.clientWidth;
   }
 
   /** One of the page's colours, for a canvas. */
@@ -280,6 +293,7 @@ export class Explorable extends HTMLElement {
         const begin = performance.now();
         this.draw();
         this.#reachable();
+        this.#fit();
         this.toggleAttribute("data-drawn", true);
         this.frames = (this.frames || 0) + 1;
         this.drawTime = performance.now() - begin;
