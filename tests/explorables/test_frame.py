@@ -258,8 +258,7 @@ def test_room_kept_free_is_given_back_where_nothing_in_sight_moves(visit, name):
     bare = visit(name, viewport=DESKTOP)
     host = "document.getElementById('first')"
     # As on a page of the book: more room than is needed, and the end is below the window.
-    keep = "() => { const s = document.createElement('style'); s.textContent = '#first, #second { min-height: 3000px; }'; document.head.append(s); }"
-    bare.page.evaluate(keep)
+    bare.page.add_style_tag(content="#first, #second { min-height: 3000px; }")
     bare.page.evaluate(
         f"scrollTo(0, 0), {host}.style.marginTop = '700px', {host}.style.minHeight = '', {host}.redraw()"
     )
