@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from livegrad.lab.cheat_sheet import SHELVES, defaults, extremes, link, members, run, state_bytes, table, value
+from livegrad.lab.cheat_sheet import SHELVES, cost, defaults, extremes, link, members, run, state_bytes, table, value
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +33,35 @@ ROOT = Path(__file__).parents[2]
 def test_a_formula_has_the_value_that_torch_computes(formula, function):
     for x in (-2.3, -0.4, 0.7, 3.1):
         assert value(formula, x=x) == pytest.approx(float(function(torch.tensor(x, dtype=torch.float64))), rel=1e-12)
+
+
+class ByHand(nn.Module):
+    """Three passes forward; autograd needs four back and keeps x, for the sine, and the sine and the double of x."""
+
+    def forward(self, x):
+        return x.sin() * (2 * x)
+
+
+@pytest.mark.parametrize(
+    ("layer", "passes", "kept"),
+    [
+        (nn.Identity(), 0, 0),
+        (nn.Tanh(), 2, 4),  # one each way; the output is kept
+        (nn.Dropout(0.5), 4, 4),  # draw, scale and multiply; back one product with what was drawn
+        (ByHand(), 3 + 6, 12),  # back: two products, cosine, its product, the doubling, the sum of both ways
+    ],
+    ids=lambda case: type(case).__name__,
+)
+def test_passes_and_bytes_kept_are_those_counted_by_hand(layer, passes, kept):
+    assert cost(layer) == (passes, kept)
+
+
+def test_a_tensor_kept_twice_counts_once():
+    class Square(nn.Module):
+        def forward(self, x):
+            return x * x
+
+    assert cost(Square(), (10, 100))[1] == 4
 
 
 def test_letters_of_a_formula_are_given():

@@ -27,13 +27,16 @@ EXAMPLES: dict[str, Example] = {
     "ConvTranspose2d": (lambda kind: kind(3, 4, 3, 2), (2, 3, 4, 4)),
     "Conv2d": (lambda kind: kind(3, 4, 3, padding=1), (2, 3, 4, 4)),
     "GRU": (lambda kind: kind(3, 5, 2), (6, 2, 3)),
+    "GRUCell": (lambda kind: kind(3, 5), (4, 3)),
     "GroupNorm": (lambda kind: kind(2, 4), (2, 4, 3, 3)),
     "LSTM": (lambda kind: kind(3, 5, 2), (6, 2, 3)),
+    "LSTMCell": (lambda kind: kind(3, 5), (4, 3)),
     "LayerNorm": (lambda kind: kind(5), (4, 5)),
     "MaxPool2d": (lambda kind: kind(2), (2, 3, 4, 4)),
     "PreActBlock": (lambda kind: kind(3, 4, 2), (2, 3, 4, 4)),
     "RMSNorm": (lambda kind: kind(5), (4, 5)),
     "RNN": (lambda kind: kind(3, 5, 2), (6, 2, 3)),
+    "RNNCell": (lambda kind: kind(3, 5), (4, 3)),
     "Residual": (lambda kind: kind(nn.Linear(5, 5)), (4, 5)),
 }
 
@@ -60,6 +63,8 @@ def example(name: str) -> tuple[nn.Module, Tensor]:
 
 def output(layer: nn.Module, x: Tensor) -> Tensor:
     out = layer(x)
+    if type(layer).__name__.endswith("Cell"):
+        out = layer(x, out)  # a second step: the first, from zeros, makes no use of weight_hh
     return out[0] if isinstance(out, tuple) else out
 
 

@@ -6,7 +6,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from livegrad.layers.recurrent_networks import GRU, LSTM, RNN, gru_step, lstm_step, rnn_step
+from livegrad.layers.recurrent_networks import (
+    GRU,
+    LSTM,
+    RNN,
+    GRUCell,
+    LSTMCell,
+    RNNCell,
+    gru_step,
+    lstm_step,
+    rnn_step,
+)
 
 PAIRS = [(RNN, nn.RNN), (LSTM, nn.LSTM), (GRU, nn.GRU)]
 CELLS = [(rnn_step, nn.RNNCell), (lstm_step, nn.LSTMCell), (gru_step, nn.GRUCell)]
@@ -84,6 +94,47 @@ def test_a_step_is_that_of_torchs_cell(step, cell) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("with_start", [False, True])
+@pytest.mark.parametrize("batch", [(4,), (0,), ()], ids=["batch", "empty", "single"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(("ours", "torchs"), [(RNNCell, nn.RNNCell), (LSTMCell, nn.LSTMCell), (GRUCell, nn.GRUCell)])
+def test_a_cell_is_torchs_in_value_gradient_and_weights_both_ways(ours, torchs, bias, batch, with_start) -> None:
+    mine, theirs = twins(ours, torchs, 3, 5, bias=bias)
+    start = tuple(double(*batch, 5, seed=s) for s in (1, 2))[: 2 if ours is LSTMCell else 1] if with_start else None
+
+    def results(cell: nn.Module) -> list[Tensor]:
+        x = double(*batch, 3).requires_grad_()
+        hx = None if start is None else tuple(s.clone().requires_grad_() for s in start)
+        first = parts(cell(x, hx if hx is None or len(hx) == 2 else hx[0]))
+        second = parts(cell(2 * x, first if len(first) == 2 else first[0]))  # a state is handed on
+        loss = sum((r * double(*r.shape, seed=9)).sum() for r in second)
+        return [*first, *second, *torch.autograd.grad(loss, [x, *(hx or ()), *cell.parameters()])]
+
+    torch.testing.assert_close(results(mine), results(theirs), rtol=1e-10, atol=1e-10)
+    fresh = ours(3, 5, bias=bias).double()
+    fresh.load_state_dict(theirs.state_dict())
+    theirs.load_state_dict(fresh.state_dict())
+    torch.testing.assert_close(results(fresh), results(theirs), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize(("cell", "layer"), [(RNNCell, RNN), (LSTMCell, LSTM), (GRUCell, GRU)])
+def test_a_layer_is_its_cell_step_by_step_in_any_layout_and_precision(cell, layer) -> None:
+    torch.manual_seed(0)
+    one, whole = cell(3, 5).double(), layer(3, 5).double()
+    whole.load_state_dict({f"{name}_l0": value for name, value in one.state_dict().items()})
+    sequence, state = double(4, 3, 6).permute(2, 0, 1), None  # rows that are not contiguous
+    for x in sequence:
+        state = one(x, state)
+    torch.testing.assert_close(parts(state)[0], whole(sequence)[0][-1], rtol=1e-12, atol=1e-12)
+    exact = parts(one(sequence[0]))[0]
+    low = parts(one.bfloat16()(sequence[0].bfloat16()))[0]
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.double(), exact, rtol=0, atol=0.02)  # some roundings of 0.4 % of numbers below 1
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = parts(one.float()(sequence[0].float()))[0]
+    torch.testing.assert_close(mixed.double(), exact, rtol=0, atol=0.02)
+
+
 def test_open_and_closed_gates_keep_and_forget_by_hand() -> None:
     zeros = torch.zeros(4, 1), torch.zeros(4, 1)
     keep = torch.tensor([-50.0, 50.0, 0.0, 50.0])  # i shut, f open, o open
@@ -137,6 +188,15 @@ def test_empty_batches_memory_layouts_and_mixed_precision(ours, torchs) -> None:
         (lambda: GRU(3, 3, 0), "num_layers must be at least 1, got 0"),
         (lambda: RNN(3, 5)(torch.ones(6, 4, 2)), r"input must have shape \(L, N, 3\), got \(6, 4, 2\)"),
         (lambda: RNN(3, 5, batch_first=True)(torch.ones(6, 3)), r"input must have shape \(N, L, 3\), got \(6, 3\)"),
+        (lambda: RNNCell(0, 3), "input_size must be at least 1, got 0"),
+        (lambda: LSTMCell(3, 0), "hidden_size must be at least 1, got 0"),
+        (lambda: GRUCell(3, 5)(torch.ones(4, 2)), r"input must have shape \(N, 3\), got \(4, 2\)"),
+        (lambda: RNNCell(3, 5)(torch.ones(2, 4, 3)), r"input must have shape \(N, 3\), got \(2, 4, 3\)"),
+        (lambda: GRUCell(3, 5)(torch.ones(4, 3), torch.ones(5)), r"hx must have shape \(4, 5\), got \(5,\)"),
+        (
+            lambda: LSTMCell(3, 5)(torch.ones(4, 3), (torch.ones(4, 5), torch.ones(1, 5))),
+            r"hx must have shape \(4, 5\), got \(1, 5\)",
+        ),
         (lambda: GRU(3, 5)(torch.ones(0, 4, 3)), "input must have at least 1 step, got 0"),
         (lambda: GRU(3, 5)(torch.ones(2, 4, 3), torch.ones(4, 5)), r"hx must have shape \(1, 4, 5\), got \(4, 5\)"),
     ],

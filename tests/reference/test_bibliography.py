@@ -36,3 +36,7 @@ def test_a_source_has_authors_a_year_a_place_and_an_identifier(key: str) -> None
         kind
     )
     assert fields & {"doi", "eprint", "url"} or key in OLD
+
+
+def test_all_authors_are_named() -> None:
+    assert re.findall(r"^.*\band others\b.*$", (BOOK / "references.bib").read_text("utf-8"), re.M) == []

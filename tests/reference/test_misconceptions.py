@@ -26,4 +26,6 @@ def test_a_claim_is_tested_and_corrected_with_a_source(claim: str) -> None:
     cells = re.findall(r"^```\{code-cell\}.*?\n(.*?)^```$", section, re.S | re.M)
     assert any(re.search(r"^\s*assert ", cell, re.M) for cell in cells)
     assert "**True is:**" in section
-    assert "{cite" in section or "{doc}" in section
+    correct = section.split("**True is:**")[1]
+    assert re.search(r"\{cite|\]\(https://", section)  # a source that is not ours
+    assert re.search(r"\{cite|\{doc\}|\]\(https://", correct)

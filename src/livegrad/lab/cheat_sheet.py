@@ -1,4 +1,4 @@
-"""What the cheat sheet computes: members of a shelf, formulas that are text and can be run, ranges, state, tables.
+"""What the cheat sheet computes: members of a shelf, formulas that are text and can be run, ranges, costs, tables.
 
 A formula stands on the page as a reader writes it, "max(0, x) + a · min(0, x)" or "m ← μ · m + g", and `value` and
 `run` execute that very text. So a page can assert that what it prints is what the package computes.
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 # The build's cache takes a string that spells a module for an import: who uses this file depends on these shelves.
 SHELVES = {
@@ -90,6 +91,44 @@ def extremes(layer: nn.Module) -> tuple[float, float]:
         y = layer.eval()(x.double())
     low, high = float(y.min()), float(y.max())
     return (low if low > -1e3 else -math.inf), (high if high < 1e3 else math.inf)
+
+
+class _Passes(TorchDispatchMode):
+    """Counts the operations of torch that go over `least` numbers or more; a view is none, nor is memory left empty."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__()
+        self.least, self.count = least, 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        seen = [*args, *(out if isinstance(out, tuple) else (out,))]
+        works = not func.is_view and "empty" not in str(func)
+        self.count += works and any(isinstance(t, Tensor) and t.numel() >= self.least for t in seen)
+        return out
+
+
+def cost(layer: nn.Module, shape: Sequence[int] = (1000,)) -> tuple[int, float]:
+    """What an activation costs in training: passes over its numbers, and bytes kept from forward to backward.
+
+    A pass is an operation of torch that reads or writes at least half as many numbers as come in, forward and backward
+    together. The bytes are for each float32 number that comes in, and count a tensor once however often it is kept.
+    Neither depends on the machine; seconds do.
+    """
+    x = torch.linspace(-3, 3, math.prod(shape)).reshape(shape).requires_grad_()
+    kept: dict[int, Tensor] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.untyped_storage().data_ptr()] = tensor
+        return tensor
+
+    passes = _Passes(x.numel() // 2)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), passes:
+        y = layer.train()(x)
+    upstream = torch.ones_like(y)
+    with passes:
+        torch.autograd.grad(y, x, upstream)
+    return passes.count, sum(t.untyped_storage().nbytes() for t in kept.values()) / x.numel()
 
 
 def state_bytes(make: Callable[[list[nn.Parameter]], torch.optim.Optimizer], n: int = 10_000) -> float:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from .recurrent_networks import GRU as GRU
     from .recurrent_networks import LSTM as LSTM
     from .recurrent_networks import RNN as RNN
+    from .recurrent_networks import GRUCell as GRUCell
+    from .recurrent_networks import LSTMCell as LSTMCell
+    from .recurrent_networks import RNNCell as RNNCell
     from .residual_networks import BasicBlock as BasicBlock
     from .residual_networks import PreActBlock as PreActBlock
     from .residual_networks import Residual as Residual
@@ -30,7 +33,7 @@ else:
             "convolution": ["Conv2d", "ConvTranspose2d", "Window"],
             "normalization": ["BatchNorm1d", "BatchNorm2d", "GroupNorm", "LayerNorm", "RMSNorm"],
             "pooling": ["AvgPool2d", "MaxPool2d"],
-            "recurrent_networks": ["GRU", "LSTM", "RNN"],
+            "recurrent_networks": ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"],
             "residual_networks": ["BasicBlock", "PreActBlock", "Residual"],
         },
     )

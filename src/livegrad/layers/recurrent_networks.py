@@ -45,6 +45,70 @@ def gru_step(x: Tensor, state: tuple[Tensor, ...], weights: Weights) -> tuple[Te
     return ((1 - z) * n + z * h,)
 
 
+class _Cell(nn.Module):
+    """One step as a module in torch's shapes: input (N, input_size) or (input_size,), the state with hidden_size.
+
+    Parameters have the names of torch's cells (weight_ih, weight_hh, bias_ih, bias_hh) and, from one seed, its numbers.
+    """
+
+    parts: ClassVar[int]  # how many blocks of hidden_size rows the weights have
+    bias_ih: Tensor | None
+    bias_hh: Tensor | None
+
+    def __init__(self, input_size: int, hidden_size: int, bias: bool = True) -> None:
+        super().__init__()
+        _check(input_size=input_size, hidden_size=hidden_size)
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        rows = self.parts * hidden_size
+        self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
+        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size))
+        self.register_parameter("bias_ih", nn.Parameter(torch.empty(rows)) if bias else None)
+        self.register_parameter("bias_hh", nn.Parameter(torch.empty(rows)) if bias else None)
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -1 / math.sqrt(hidden_size), 1 / math.sqrt(hidden_size))
+
+    def _start(self, input: Tensor, given: tuple[Tensor, ...] | None, states: int = 1) -> tuple[Tensor, ...]:
+        if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
+            raise ValueError(f"input must have shape (N, {self.input_size}), got {tuple(input.shape)}")
+        shape = (*input.shape[:-1], self.hidden_size)
+        state = (input.new_zeros(shape),) * states if given is None else given
+        for part in state:
+            if tuple(part.shape) != shape:
+                raise ValueError(f"hx must have shape {shape}, got {tuple(part.shape)}")
+        return state
+
+    def _weights(self) -> Weights:
+        return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
+
+
+class RNNCell(_Cell):
+    """One step of the plain network with tanh; returns the next h. Without `hx` it begins at zeros."""
+
+    parts = 1
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return rnn_step(input, self._start(input, None if hx is None else (hx,)), self._weights())[0]
+
+
+class GRUCell(_Cell):
+    """One step of the gated recurrent unit; returns the next h. Without `hx` it begins at zeros."""
+
+    parts = 3
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return gru_step(input, self._start(input, None if hx is None else (hx,)), self._weights())[0]
+
+
+class LSTMCell(_Cell):
+    """One step of the LSTM; returns the next (h, c). Without `hx` it begins at zeros."""
+
+    parts = 4
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Tensor]:
+        h, c = lstm_step(input, self._start(input, hx, states=2), self._weights())
+        return h, c
+
+
 class _Recurrent(nn.Module):
     """Layers in torch's shapes: input (L, N, input_size), or (N, L, input_size) with `batch_first`.
 
@@ -61,9 +125,7 @@ class _Recurrent(nn.Module):
         self, input_size: int, hidden_size: int, num_layers: int = 1, bias: bool = True, batch_first: bool = False
     ) -> None:
         super().__init__()
-        for name, value in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
-            if not value >= 1:
-                raise ValueError(f"{name} must be at least 1, got {value}")
+        _check(input_size=input_size, hidden_size=hidden_size, num_layers=num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first = bias, batch_first
         for layer in range(num_layers):
@@ -134,3 +196,9 @@ class LSTM(_Recurrent):
     def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         output, (h, c) = self._run(input, hx)
         return output, (h, c)
+
+
+def _check(**sizes: int) -> None:
+    for name, value in sizes.items():
+        if not value >= 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
