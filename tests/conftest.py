@@ -31,13 +31,18 @@ def find_browser() -> str:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    executable = find_browser()
+def chromium() -> str:
+    """Where the browser is."""
+    return find_browser()
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     switches = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
     switches += ["--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=switches)
-        yield chromium
-        chromium.close()
+        running = playwright.chromium.launch(executable_path=chromium, args=switches)
+        yield running
+        running.close()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,10 @@ def test_an_unusable_environment_is_named(tmp_path: Path, text: str, message: st
     [
         ("Failed to establish a new connection: Name does not resolve", "pip install needs the network once"),
         ("OSError: [Errno 28] No space left on device", "no space left on the disk"),
+        (
+            "ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+            "pip install was given a file that",
+        ),
         ("ERROR: no matching distribution", "pip install failed; the lines above say why"),
     ],
 )
@@ -95,12 +101,42 @@ def test_packages_are_installed_again_only_when_the_list_changed(
         bootstrap.install_npm_packages("python")
         return commands.copy()
 
-    assert set_up() == ["pip install", "npm ci"]
+    both = ["pip install", "pip install"]  # with hashes, and torch
+    assert set_up() == [*both, "npm ci"]
     assert set_up() == []
-    (tmp_path / "requirements.txt").write_text("two")
-    assert set_up() == ["pip install"]
+    for name in ("requirements.txt", "requirements-torch.txt"):
+        (tmp_path / name).write_text("two")
+        assert set_up() == both
     (tmp_path / "package-lock.json").write_text("two")
     assert set_up() == ["npm ci"]
+
+    # The packages of a folder of its own leave those of the book alone.
+    (tmp_path / "apart" / "node_modules").mkdir(parents=True)
+    (tmp_path / "apart" / "package-lock.json").write_text("one")
+    for expected in (["npm ci"], []):
+        commands.clear()
+        bootstrap.install_npm_packages("python", "apart")
+        assert commands == expected
+    assert set_up() == []
+
+
+def test_every_package_but_torch_is_locked_with_hashes_and_torch_where_the_project_holds_it() -> None:
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.txt").read_text())
+    locked = {entry.partition("==")[0]: entry for entry in entries if not entry.startswith("#")}
+    assert len(locked) > 100
+    assert [name for name, entry in locked.items() if "--hash=sha256:" not in entry] == []
+    assert "torch" not in locked
+    held = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["constraint-dependencies"]
+    torch = (ROOT / "requirements-torch.txt").read_text().splitlines()
+    assert [line for line in torch if not line.startswith("#")] == held
+
+
+def test_pip_is_told_to_refuse_what_has_no_hash(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    commands: list[list[str]] = []
+    monkeypatch.setattr(bootstrap, "run", lambda command, what: commands.append(command))
+    bootstrap.install_python_packages(str(tmp_path), "python")
+    assert ["--require-hashes" in command for command in commands] == [True, False]
+    assert [command[-1] for command in commands] == ["requirements.txt", "requirements-torch.txt"]
 
 
 def test_an_installation_that_failed_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

