@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from torch import nn
+from torch.nn.utils import prune
 
 from livegrad.initializers.lsuv import LAYERS, lsuv_
 
@@ -161,6 +162,21 @@ def test_layers_are_met_in_the_order_of_calls_with_several_inputs_and_shared_lay
         assert size == pytest.approx(1, rel=0.011), name
 
 
+@pytest.mark.parametrize(
+    "norm", [nn.BatchNorm1d(32), nn.LayerNorm(32), nn.GroupNorm(4, 32)], ids=lambda m: m._get_name()
+)
+@pytest.mark.parametrize("training", [True, False])
+def test_normalization_layers_keep_their_weights_and_the_layers_around_them_are_scaled(norm, training):
+    model = nn.Sequential(nn.Linear(32, 32), norm, nn.ReLU(), nn.Linear(32, 10)).train(training)
+    with torch.no_grad():
+        norm.weight.fill_(3.0)
+    lsuv_(model, data(), generator=seeded())
+    assert torch.equal(norm.weight, torch.full((32,), 3.0))
+    assert not norm.bias.any()
+    for name, size in outputs_of(model, data()).items():
+        assert size == pytest.approx(1, rel=0.011), name
+
+
 def test_tied_weights_are_scaled_once_and_frozen_ones_never():
     model = deep(depth=4)
     model[4].weight = model[0].weight
@@ -310,8 +326,10 @@ def test_what_has_no_plain_weight_is_refused_before_anything_is_changed():
     parametrized = nn.Sequential(nn.Linear(4, 4), nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)))
     lazy = nn.Sequential(nn.Linear(4, 4), nn.LazyLinear(4))
     meta = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4, device="meta"))
+    pruned = nn.Sequential(nn.Linear(4, 4), prune.l1_unstructured(nn.Linear(4, 4), "weight", 2))
     for model, message in [
         (parametrized, r"layer '1' must hold its weight itself, got a parametrized one"),
+        (pruned, r"layer '1' must hold its weight itself, got a parametrized one"),
         (lazy, r"layer '1' must know its shape, got a lazy layer: run the model once before"),
         (meta, r"layer '1' must hold numbers, got a weight on the meta device"),
     ]:
