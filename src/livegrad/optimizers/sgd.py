@@ -38,7 +38,8 @@ def update(
     if weight_decay != 0:
         g = g.add(p, alpha=weight_decay)
     if m is not None:
-        m.mul_(momentum).add_(g, alpha=1 - dampening)  # m ← μ m + (1 − τ) g
+        share = g if dampening == 0 else g.mul(1 - dampening)
+        torch.add(share, m, alpha=momentum, out=m)  # m ← μ m + (1 − τ) g; m.mul_(μ).add_(g) reads and writes m twice
         g = g.add(m, alpha=momentum) if nesterov else m
     p.add_(g, alpha=-lr)  # θ ← θ − lr m, with Nesterov θ − lr (g + μ m)
 
