@@ -8,16 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from livegrad.initializers.xavier import lecun_normal_, lecun_uniform_, xavier_normal_, xavier_uniform_
+from livegrad.initializers.xavier import (
+    lecun_normal_,
+    lecun_trunc_normal_,
+    lecun_uniform_,
+    xavier_normal_,
+    xavier_trunc_normal_,
+    xavier_uniform_,
+)
 
 TORCHS = [(xavier_normal_, nn.init.xavier_normal_), (xavier_uniform_, nn.init.xavier_uniform_)]
-ALL = [xavier_normal_, xavier_uniform_, lecun_normal_, lecun_uniform_]
+ALL = [xavier_normal_, xavier_uniform_, xavier_trunc_normal_, lecun_normal_, lecun_uniform_, lecun_trunc_normal_]
 
 # A sample of N independent entries of standard deviation s and kurtosis κ has a standard deviation within
 # z · s · √((κ − 1) / 4N) of s. At z = 5 a correct initializer fails with a probability of about 6e-7 a check; the
 # seeds are fixed, so a pass stays a pass.
 SIGMAS = 5
-KURTOSIS = {"normal": 3.0, "uniform": 1.8}
+KURTOSIS = {"normal": 3.0, "uniform": 1.8, "trunc": 2.4}
 
 
 def seeded(seed=0):
@@ -65,7 +72,7 @@ LAYERS = [
 @pytest.mark.parametrize("init", ALL)
 @pytest.mark.parametrize(("layer", "fan_in", "fan_out"), LAYERS, ids=lambda value: type(value).__name__)
 def test_the_promised_variance_holds_for_linear_layers_and_convolutions(init, layer, fan_in, fan_out):
-    lecun = init in (lecun_normal_, lecun_uniform_)
+    lecun = init.__name__.startswith("lecun")
     std = math.sqrt(1 / fan_in) if lecun else math.sqrt(2 / (fan_in + fan_out))
     weight = layer.weight.detach()
     assert_std(init(weight, generator=seeded()), std, kurtosis_of(init))
@@ -87,6 +94,15 @@ def test_the_variance_check_can_fail():
 def test_uniform_entries_reach_their_bound_and_never_pass_it(init, bound):
     tensor = init(torch.empty(200, 300, dtype=torch.float64), generator=seeded())
     assert 0.999 * bound < tensor.abs().max() <= bound
+
+
+@pytest.mark.parametrize(
+    ("init", "std"), [(xavier_trunc_normal_, math.sqrt(2 / 500)), (lecun_trunc_normal_, math.sqrt(1 / 300))]
+)
+def test_truncated_entries_stay_inside_two_sigma_and_use_the_range(init, std):
+    tensor = init(torch.empty(200, 300, dtype=torch.float64), generator=seeded())
+    bound = 2 * std / 0.8796256610342398  # scipy.stats.truncnorm(-2, 2).std()
+    assert 0.99 * bound < tensor.abs().max() <= bound
 
 
 def test_lecun_keeps_a_linear_signal_and_xavier_shares_the_error_between_both_ways():

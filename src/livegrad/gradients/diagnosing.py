@@ -83,7 +83,7 @@ class Layer:
     @property
     def dead_units(self) -> float:
         """Share of units that were zero for every example of every step recorded."""
-        return math.nan if self.alive is None else 1 - self.alive.double().mean().item()
+        return math.nan if self.alive is None else 1 - _share(self.alive)
 
 
 class Recorder:
@@ -472,10 +472,10 @@ def _append(layer: Layer, step: int, h: Tensor, unit_axis: int) -> None:
     if layer.kind in BOUNDED:
         low, high = BOUNDED[layer.kind]
         margin = 0.01 * (high - low)
-        saturated = ((wide < low + margin) | (wide > high - margin)).double().mean().item()
+        saturated = _share((wide < low + margin) | (wide > high - margin))
     if layer.kind in RECTIFIERS:
         nonzero = h != 0
-        dead = 1 - nonzero.double().mean().item()
+        dead = 1 - _share(nonzero)
         axis = unit_axis if h.ndim >= 1 - unit_axis else -1
         alive = nonzero.movedim(axis, 0).flatten(1).any(1)
         layer.alive = alive if layer.alive is None or len(layer.alive) != len(alive) else layer.alive | alive
@@ -488,10 +488,16 @@ def _append(layer: Layer, step: int, h: Tensor, unit_axis: int) -> None:
     layer.update_ratio.append(math.nan)
 
 
+def _share(true: Tensor) -> float:
+    """Share of the entries that are true; NaN where there is none."""
+    return true.count_nonzero().item() / true.numel() if true.numel() else math.nan
+
+
 @torch.no_grad()
 def _norm(tensors: Iterable[Tensor]) -> float:
-    """Norm of all the numbers together, in float64."""
-    return math.hypot(*(torch.linalg.vector_norm(t.detach(), dtype=torch.float64).item() for t in tensors))
+    """Norm of all the numbers together, in float64 where the device has it."""
+    norms = ((t.detach(), torch.float32 if t.device.type == "mps" else torch.float64) for t in tensors)
+    return math.hypot(*(torch.linalg.vector_norm(t, dtype=dtype).item() for t, dtype in norms))
 
 
 def _finite(t: Tensor | None) -> bool:

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from .symmetry import ones_ as ones_
     from .symmetry import zeros_ as zeros_
     from .xavier import lecun_normal_ as lecun_normal_
+    from .xavier import lecun_trunc_normal_ as lecun_trunc_normal_
     from .xavier import lecun_uniform_ as lecun_uniform_
     from .xavier import xavier_normal_ as xavier_normal_
+    from .xavier import xavier_trunc_normal_ as xavier_trunc_normal_
     from .xavier import xavier_uniform_ as xavier_uniform_
 else:
     __getattr__, __dir__, __all__ = lazy_exports(
@@ -36,6 +38,13 @@ else:
             "orthogonal": ["delta_orthogonal_", "orthogonal_"],
             "residual_initialization": ["FixupBranch", "fixup_", "scale_last_", "zero_last_"],
             "symmetry": ["constant_", "ones_", "zeros_"],
-            "xavier": ["lecun_normal_", "lecun_uniform_", "xavier_normal_", "xavier_uniform_"],
+            "xavier": [
+                "lecun_normal_",
+                "lecun_trunc_normal_",
+                "lecun_uniform_",
+                "xavier_normal_",
+                "xavier_trunc_normal_",
+                "xavier_uniform_",
+            ],
         },
     )

@@ -159,7 +159,7 @@ def _orthonormal(weight: Tensor, generator: torch.Generator) -> Tensor:
 
 def _std(name: str, out: Tensor, must_vary: bool = True) -> float:
     """Standard deviation over all elements, and over all ranks. In float64: half precision overflows in a square."""
-    values = out.double()
+    values = (out.cpu() if out.device.type == "mps" else out).double()  # mps has no float64
     moments = torch.stack([torch.full_like(values.sum(), values.numel()), values.sum(), values.square().sum()])
     if dist.is_available() and dist.is_initialized():
         dist.all_reduce(moments)

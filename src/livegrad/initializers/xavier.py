@@ -12,6 +12,9 @@ import math
 import torch
 from torch import Tensor
 
+# Standard deviation of a standard normal variable cut off at ±2 (about 0.8796): √(1 − 4 φ(2) / (2 Φ(2) − 1)).
+_CUT_STD = math.sqrt(1 - 4 * math.exp(-2) / math.sqrt(2 * math.pi) / math.erf(math.sqrt(2)))
+
 
 def _std(tensor: Tensor, gain: float, rule: str) -> float:
     """gain · √(2 / (fan_in + fan_out)), or gain · √(1 / fan_in), of a weight laid out (outputs, inputs, *kernel)."""
@@ -61,6 +64,16 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: torch.Generator
         return tensor.normal_(0, std, generator=generator)
 
 
+def xavier_trunc_normal_(tensor: Tensor, gain: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    """Fill `tensor` in place from a normal distribution without its tails, of std gain · √(2 / (fan_in + fan_out)).
+
+    The normal variable that is cut off at ±2σ is made wider first, by 1 / 0.88, so that the result has the promised
+    standard deviation. Arguments and errors as in `xavier_uniform_`. torch has no such function; JAX and Keras call
+    it `glorot_normal`.
+    """
+    return _cut_normal_(tensor, _std(tensor, gain, "xavier"), generator)
+
+
 def lecun_uniform_(tensor: Tensor, gain: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
     """Fill `tensor` in place from U(−b, b) with b = gain · √(3 / fan_in), and return it.
 
@@ -74,8 +87,26 @@ def lecun_uniform_(tensor: Tensor, gain: float = 1.0, generator: torch.Generator
 def lecun_normal_(tensor: Tensor, gain: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
     """Fill `tensor` in place from N(0, std²) with std = gain / √fan_in, and return it.
 
-    Arguments and errors as in `xavier_uniform_`. torch has no such function; those of JAX and Keras cut off the tails.
+    Arguments and errors as in `xavier_uniform_`. torch has no such function; those of JAX and Keras cut off the tails,
+    as `lecun_trunc_normal_` does.
     """
     std = _std(tensor, gain, "lecun")
     with torch.no_grad():
         return tensor.normal_(0, std, generator=generator)
+
+
+def lecun_trunc_normal_(tensor: Tensor, gain: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    """Fill `tensor` in place from a normal distribution without its tails, of std gain / √fan_in.
+
+    Made as in `xavier_trunc_normal_`. Arguments and errors as in `xavier_uniform_`. torch has no such function; JAX
+    and Keras call it `lecun_normal`.
+    """
+    return _cut_normal_(tensor, _std(tensor, gain, "lecun"), generator)
+
+
+def _cut_normal_(tensor: Tensor, std: float, generator: torch.Generator | None) -> Tensor:
+    sigma = std / _CUT_STD
+    if sigma == 0:
+        with torch.no_grad():
+            return tensor.zero_()
+    return torch.nn.init.trunc_normal_(tensor, 0.0, sigma, -2 * sigma, 2 * sigma, generator=generator)
