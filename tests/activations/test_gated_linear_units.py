@@ -198,12 +198,48 @@ def test_works_with_vmap_compile_export_and_autocast(name):
 
 
 @every_name
-def test_backward_keeps_the_input_and_nothing_else(name):
-    kept = []
+def test_backward_keeps_the_input_and_reglu_its_gate_too_and_nothing_else(name):
+    kept = {}
     x = torch.randn(10, 10, requires_grad=True)
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: kept.setdefault(t.untyped_storage().data_ptr(), t), lambda t: t
+    ):
         FAMILY[name][0](x)
-    assert [t.data_ptr() for t in kept] == [x.data_ptr()]
+    assert x.data_ptr() in kept
+    assert sorted(t.untyped_storage().nbytes() for t in kept.values()) == ([200, 400] if name == "reglu" else [400])
+
+
+@every_name
+@every_dtype
+def test_the_gradient_that_can_be_differentiated_again_is_as_right_as_the_fast_one(name, dtype):
+    # Backward has two ways: one that writes in place, and one for second derivatives, vmap and compilers.
+    extremes = torch.tensor([0.0, 88.75, -88.75, 110.0, -110.0, 1e4, -1e4, math.inf, -math.inf], dtype=torch.float64)
+    x = torch.cat(
+        [pairs(dtype), torch.stack([torch.full_like(extremes, 2), extremes], dim=1).to(dtype)]
+    ).requires_grad_()
+    y = FAMILY[name][0](x)
+    fast, again = (torch.autograd.grad(y, x, torch.ones_like(y), create_graph=c, retain_graph=True)[0] for c in (0, 1))
+    assert again.requires_grad
+    assert not fast.requires_grad
+    b = x[:, 1]
+    flat = (b - (STATIONARY[name] or math.inf)).abs() < 0.25
+    info = torch.finfo(dtype)
+    torch.testing.assert_close(again[~flat], fast[~flat], rtol=200 * info.eps, atol=200 * info.tiny)
+    torch.testing.assert_close(again[flat], fast[flat], rtol=0, atol=16 * info.eps)
+
+
+@every_name
+def test_gradients_of_a_batch_of_directions_at_once_are_those_one_by_one(name):
+    generator = torch.Generator().manual_seed(6)
+    x = torch.randn(4, 6, generator=generator, requires_grad=True)
+    y = FAMILY[name][0](x)
+    directions = torch.randn(5, *y.shape, generator=generator)
+    (batch,) = torch.autograd.grad(y, x, directions, is_grads_batched=True, retain_graph=True)
+    alone = [torch.autograd.grad(y, x, direction, retain_graph=True)[0] for direction in directions]
+    torch.testing.assert_close(batch, torch.stack(alone))
+    mapped = torch.func.vmap(FAMILY[name][0])(x)
+    (d,) = torch.autograd.grad(mapped, x, directions[0])
+    torch.testing.assert_close(d, alone[0])
 
 
 @every_name
