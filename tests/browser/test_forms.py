@@ -19,7 +19,7 @@ from livegrad_forms.archive import FOLDER, make_archive  # noqa: E402
 
 pytestmark = pytest.mark.browser
 
-CHAPTERS = {"activations/mish", "reference/glossary"}
+CHAPTERS = {"activations/mish", "activations/maxout", "reference/glossary"}
 PAPER = {"width": round((210 - 2 * 20) / 25.4 * 96), "height": 900}  # A4 without the margins of paper.css, in pixels
 
 
@@ -58,13 +58,20 @@ def test_the_bookmarks_are_parts_chapters_and_sections(printed: pypdf.PdfReader)
     found = [(depth, str(entry.title).strip()) for depth, entry in bookmarks(printed.outline)]
     assert [title for depth, title in found if depth == 0] == ["Contents", "Live Gradients", "Activations", "Reference"]
     chapters = [re.sub(r"^\d+\. ", "", title) for depth, title in found if depth == 1 and title[0].isdecimal()]
-    assert chapters == ["Mish", "Glossary"]
+    assert chapters == ["Mish", "Maxout", "Glossary"]
     assert {(2, "The module"), (2, "Exercises"), (2, "Sources")} <= set(found)
 
 
 def test_each_bookmark_leads_to_the_page_with_its_heading(printed: pypdf.PdfReader, texts: list[str]) -> None:
     for _, entry in bookmarks(printed.outline):
         assert solid(str(entry.title)) in solid(texts[printed.get_destination_page_number(entry)])
+
+
+def test_each_chapter_begins_a_page(printed: pypdf.PdfReader, texts: list[str]) -> None:
+    for depth, entry in bookmarks(printed.outline):
+        if depth == 1 and str(entry.title).strip()[0].isdecimal():
+            number = printed.get_destination_page_number(entry)
+            assert solid(texts[number]).startswith(solid(f"{number + 1}{entry.title}"))
 
 
 def test_links_lead_inside_the_file_or_to_another_host(printed: pypdf.PdfReader) -> None:
