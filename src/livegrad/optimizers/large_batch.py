@@ -77,7 +77,8 @@ def lamb(
     v.mul_(beta2).addcmul_(g, g, value=1 - beta2)  # v ← β₂ v + (1 − β₂) g²
     root = (1 - beta2**t) ** 0.5  # r ← m̂ / (√v̂ + ε), with both corrections moved into numbers
     eps = max(eps, torch.finfo(x.dtype).tiny)  # 0 / 0 would be NaN
-    u = torch.div(m, v.sqrt().add_(eps * root)).mul_(root / (1 - beta1**t))
+    u = v.sqrt().add_(eps * root)
+    torch.div(m, u, out=u).mul_(root / (1 - beta1**t))  # a second tensor as large would cost its memory's first touch
     u.add_(x, alpha=weight_decay)  # u ← r + λ x
     ratio: float | Tensor = 1.0
     if adapt:  # φ(‖x‖) / ‖u‖ with φ(z) = min(max(z, γₗ), γᵤ)
@@ -165,7 +166,8 @@ class LAMB(torch.optim.Optimizer):
         adapt: whether the group follows the rule; without, its tensors move as by AdamW. Meant for biases and the
             scales of normalization layers.
         maximize: step up the gradient.
-        foreach: update small parameters of equal shape together, as one tensor: sooner if there are many.
+        foreach: update small parameters of equal shape together, as one tensor: sooner if there are many, and
+            equal to rounding, as norms are summed in another order.
 
     Raises:
         ValueError: an option is out of its range.
@@ -183,7 +185,7 @@ class LAMB(torch.optim.Optimizer):
         phi: tuple[float, float] = (0.0, math.inf),
         adapt: bool = True,
         maximize: bool = False,
-        foreach: bool = False,
+        foreach: bool = True,
     ) -> None:
         defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
         defaults |= {"phi": phi, "adapt": adapt, "maximize": maximize, "foreach": foreach}
