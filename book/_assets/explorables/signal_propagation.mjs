@@ -48,9 +48,8 @@ class SignalPropagation extends Explorable {
   }
 
   changed() {
-    const settings = { ...this.state };
-    if (!this.report) this.take(report(settings), settings); // the first picture must not wait
-    else { this.asked = settings; this.background.ask(settings); }
+    this.asked = { ...this.state };
+    if (this.report) this.background.ask(this.asked); // the first time when it is in sight
   }
 
   answered(found) {
@@ -70,11 +69,15 @@ class SignalPropagation extends Explorable {
   }
 
   draw() {
+    if (!this.report) {
+      this.background.ask(this.asked);
+      return false;
+    }
     const { forward, backward, shapes, sizes } = this.report, depth = forward.length;
     const inside = (v) => (v > 0 && !Number.isNaN(v) ? Math.min(MOST, Math.max(LEAST, v)) : NaN);
     const all = [...forward, ...backward].map(inside).filter((v) => v > 0), x = [1, Math.max(2, depth)];
     const low = Math.min(0.1, ...all) / 2, high = Math.max(10, ...all) * 2;
-    if (!this.sizes.frame({ x, y: [low, high], alt: `Sizes layer by layer, on a logarithmic axis. ${this.summary()}` })) return;
+    if (!this.sizes.frame({ x, y: [low, high], alt: `Sizes layer by layer, on a logarithmic axis. ${this.summary()}` })) return true;
     const points = (values) => values.map((v, i) => [i + 1, inside(v)]);
     this.sizes.curves([
       { points: points(forward), color: COLORS.forward },
@@ -85,6 +88,7 @@ class SignalPropagation extends Explorable {
     this.strip(this.up, shapes, COLORS.forward, "Distribution of the activations of every layer.");
     this.strip(this.down, sizes, COLORS.backward, "Distribution of the sizes of the gradients of every layer.");
     this.said.textContent = this.verdict();
+    return true;
   }
 
   /** One column a layer, the darker the more values. */
@@ -120,6 +124,7 @@ class SignalPropagation extends Explorable {
   }
 
   summary() {
+    if (!this.report) return "";
     const { forward, backward } = this.report;
     return `${this.verdict()} Standard deviation of the last activations ${show(forward.at(-1))}; gradient at the first layer ${show(backward[0])}, ${BATCH} inputs.`;
   }

@@ -8,7 +8,7 @@ const QUIET = 500; // ms without a change before words are announced and the add
 
 /**
  * A subclass gives: static title; static main (the control a bare preset names); controls() -> {key: control};
- * layout(stage) once; draw() after each change; summary() -> the state in a sentence; python() -> a snippet.
+ * layout(stage) once; draw() after each change, false where there is nothing to show yet; summary() -> the state in a sentence; python() -> a snippet.
  * Optional: buttons() -> [[label, action, main?]]; changed(key) before drawing; preset(settings) when the page's are taken over; step(now) while playing.
  */
 export class Explorable extends HTMLElement {
@@ -291,7 +291,7 @@ export class Explorable extends HTMLElement {
       if (this.#stale) {
         this.#stale = false;
         const begin = performance.now();
-        this.draw();
+        if (this.draw() === false) return;
         this.#reachable();
         this.#fit();
         this.toggleAttribute("data-drawn", true);
