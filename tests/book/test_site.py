@@ -159,6 +159,22 @@ def test_a_picture_inside_a_page_becomes_a_file_beside_it_with_its_size(
     assert [file.read_bytes() for file in folder.iterdir()] == [other]
 
 
+def test_a_link_to_a_page_shows_on_hover_what_it_is_about(book: Callable[..., Any]) -> None:
+    links = "{doc}`shelf/topic`, {ref}`here <sec-part>`, {doc}`bare` and [this page](#own).\n\n(own)=\n## Own\n"
+    head = '---\ndescription: About "topics".\n---\n'
+    built = book(
+        index=f"# T\n\n```{{toctree}}\nshelf/topic\nbare\n```\n\n{links}",
+        shelf__topic=f"{head}# A topic\n\nBack to {{doc}}`../index`.\n\n(sec-part)=\n## Part\n",
+        bare="# Bare\n",
+    ).build()
+    assert built.warnings == ""
+    page = built.page()
+    shown = dict(re.findall(r'<a class="reference internal" href="([^"]*)" title="([^"]*)"', page))
+    about = "A topic: About &quot;topics&quot;."
+    assert shown == {"shelf/topic.html": about, "shelf/topic.html#sec-part": about, "bare.html": "Bare"}
+    assert 'href="../index.html" title="T"' in built.page("shelf/topic")
+
+
 def test_a_description_comes_from_the_front_matter_or_the_first_plain_sentences(book: Callable[..., Any]) -> None:
     written = book(index='---\ndescription: Said "so".\n---\n# T\n\nText.\n').build().page()
     assert '<meta name="description" content="Said &quot;so&quot;." />' in written

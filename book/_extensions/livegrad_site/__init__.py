@@ -18,6 +18,7 @@ from . import (
     pages,
     pictures,
     policy,
+    previews,
     search,
     weight,
 )
@@ -38,6 +39,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         pages,
         pictures,
         policy,
+        previews,
         search,
         weight,
     ):
