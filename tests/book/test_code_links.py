@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import html
 import importlib
 import re
@@ -225,15 +224,9 @@ def test_every_name_that_torchs_pages_are_given_for_exists() -> None:
             assert type(resolve(name)) is resolve(other)
 
 
-def test_links_of_the_built_book_lead_to_public_names_of_the_package() -> None:
-    """What the chapters import from livegrad exists, so that the link says what the reader gets."""
-    files = [api.read(path, ROOT / "src" / "livegrad") for path in api.files(ROOT / "src" / "livegrad")]
-    public = {f"{file.module}.{name.name}" for file in files for name in file.names}
+def test_every_public_name_of_the_package_that_is_linked_exists() -> None:
+    package = ROOT / "src" / "livegrad"
+    public = {f"{file.module}.{name.name}" for file in (api.read(path, package) for path in api.files(package))
+              for name in file.names}  # fmt: skip
     assert {"livegrad.optimizers.adam.Adam", "livegrad.activations.mish.mish"} <= public
-    for full in sorted(public):
-        assert callable(resolve(full))
-
-
-def test_a_tree_is_not_needed_for_code_that_is_broken() -> None:
-    assert code_links.parse("x = (") is None
-    assert isinstance(code_links.parse("x = 1"), ast.Module)
+    assert [full for full in sorted(public) if not callable(resolve(full))] == []

@@ -19,7 +19,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from .modules import module
-from .torch_docs import MODULE_PAGES, OBJECTS, SITE
+from .torch_docs import MODULE_PAGES, OBJECTS
 
 CLASS = "lg-name"
 # A piece of code on a page: that of a cell, or of a file in its figure. Pygments writes one flat row of spans.
@@ -239,10 +239,10 @@ class AskForPages(SphinxPostTransform):
         blocks = list(self.document.findall(nodes.literal_block))
         cells = [b.astext() for b in blocks if "cell_input" in b.parent.get("classes", ())]
         files = [b.astext() for b in blocks if isinstance(b.parent, module)]
-        find = finder(self.app, self.env.docname)
+        find = (MODULE_PAGES | OBJECTS).get
         known = [(cells, meanings(cells)), *(([file], meanings([file])) for file in files)]
         found = {find(use.full) for codes, names in known for code in codes for use in uses(code, names, find)}
-        for address in sorted(a for a in found if a and a.startswith(SITE)):
+        for address in sorted(filter(None, found)):
             self.document += nodes.paragraph("", "", nodes.reference("", address, refuri=address))
 
 
