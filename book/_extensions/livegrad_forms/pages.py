@@ -189,6 +189,7 @@ def clean(article: Element) -> None:
     for element in article.iter():
         element.attrib.pop("tabindex", None)
         if element.tag == "pre":
+            unlink_names(element)
             join_tokens(element)
         elif element.tag == "details":
             element.tag = "div"
@@ -205,6 +206,14 @@ def token_styles() -> dict[str, str]:
     plain = re.search(r"^\.highlight \{.*?(color: #\w+) \}", sheet, re.MULTILINE)
     found = dict(re.findall(r"^\.highlight \.(\w+) \{ (.*?) \}", sheet, re.MULTILINE))
     return {name: look for name, look in found.items() if not plain or look != plain[1]}
+
+
+def unlink_names(block: Element) -> None:
+    """Take the links of names out of a piece of code: on paper they lead nowhere, and they would cut it in pieces."""
+    for link in block.findall("a"):
+        index = list(block).index(link)
+        link[-1].tail = (link[-1].tail or "") + (link.tail or "")
+        block[index : index + 1] = list(link)
 
 
 def join_tokens(block: Element) -> None:

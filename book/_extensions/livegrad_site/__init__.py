@@ -6,6 +6,7 @@ from sphinx.application import Sphinx
 
 from . import (
     api,
+    code_links,
     exercises,
     explorables,
     findable,
@@ -30,6 +31,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         modules,
         moved,
         api,
+        code_links,
         exercises,
         explorables,
         findable,

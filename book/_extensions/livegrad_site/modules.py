@@ -79,7 +79,8 @@ def visit_html(writer: Any, node: module) -> None:
         if (ROOT / test).is_file():
             links.append(f'<a href="{repo.url}/blob/main/{test}">Its test</a>')
     writer.body.append(
-        f'<figure class="lg-module" data-module="{html.escape(name)}">'
+        # The id is what the names of the file link to in other chapters (code_links.py).
+        f'<figure class="lg-module" id="livegrad.{name.replace("/", ".")}" data-module="{html.escape(name)}">'
         f'<figcaption><code class="lg-module-path">{html.escape(path)}</code>'
         f'<span class="lg-module-links">'
         # Hidden until site.js is there to answer it.
