@@ -48,6 +48,93 @@ def test_access_keys_lead_to_the_neighbours(visit: Callable[..., Any]) -> None:
     assert page.locator("[accesskey=p]").get_attribute("href") == page.locator(".left-prev").get_attribute("href")
 
 
+OUTPUTS, FOLDS = "article .cell_output", "article details.lg-cell-fold"
+SEEN = "(boxes) => boxes.filter((e) => e.getClientRects().length).length"
+
+
+def seen(page: Any, selector: str) -> int:
+    """How many of them take part in the page's layout."""
+    return page.locator(selector).evaluate_all(SEEN)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_one_key_hides_all_outputs_and_shows_them_again(visit: Callable[..., Any], site: Path, folder: bool) -> None:
+    page = visit(PAGE, **({"start": site.as_uri()} if folder else {})).page
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    switch = page.get_by_role("button", name="Hide all outputs")
+    assert switch.get_attribute("aria-pressed") == "false"
+    everything = page.locator(OUTPUTS).count()
+    code = page.locator("article .cell_input").count()
+    assert seen(page, OUTPUTS) == everything > 5
+    assert seen(page, f"{OUTPUTS} figcaption") > 0
+    switch.focus()
+    page.keyboard.press("Space")
+    assert switch.get_attribute("aria-pressed") == "true"
+    assert seen(page, f"{OUTPUTS}, {OUTPUTS} *") == 0
+    assert seen(page, "article .cell_input") == code
+    # Paper shows everything, and nothing to press.
+    page.emulate_media(media="print")
+    assert seen(page, OUTPUTS) == everything
+    assert seen(page, ".lg-switches") == 0
+    page.emulate_media(media="screen")
+    switch.focus()
+    page.keyboard.press("Enter")
+    assert switch.get_attribute("aria-pressed") == "false"
+    assert seen(page, OUTPUTS) == everything
+
+
+def test_outputs_are_hidden_on_one_page_only(visit: Callable[..., Any]) -> None:
+    page = visit(PAGE).page
+    page.locator(".lg-switch-outputs").click()
+    page.locator(".right-next").click()
+    page.locator(".lg-switch-outputs[aria-pressed=false]").wait_for()
+    assert seen(page, OUTPUTS) > 0
+
+
+def test_a_link_to_a_hidden_figure_shows_it(visit: Callable[..., Any]) -> None:
+    page = visit(PAGE).page
+    switch = page.locator(".lg-switch-outputs")
+    switch.click()
+    link = page.locator('article a.internal[href^="#fig-"]').first
+    link.focus()
+    page.keyboard.press("Enter")
+    assert switch.get_attribute("aria-pressed") == "false"
+    place = page.locator(link.get_attribute("href")).bounding_box()
+    assert 0 <= place["y"] < page.viewport_size["height"]
+
+
+def test_all_folded_code_opens_and_closes_at_once(visit: Callable[..., Any]) -> None:
+    page = visit(PAGE).page
+    switch = page.get_by_role("button", name="Open all folded code")
+    folds = page.locator(FOLDS)
+    assert folds.count() > 1
+    assert page.locator(f"{FOLDS}[open]").count() == 0
+    switch.click()
+    assert page.locator(f"{FOLDS}[open]").count() == folds.count()
+    assert switch.get_attribute("aria-pressed") == "true"
+    # A fold that a reader closes: what the switch says is then no longer so.
+    folds.first.evaluate("(fold) => { fold.open = false; }")
+    page.locator(".lg-switch-code[aria-pressed=false]").wait_for()
+    switch.click()
+    page.locator(".lg-switch-code[aria-pressed=true]").wait_for()
+    switch.click()
+    assert page.locator(f"{FOLDS}[open]").count() == 0
+
+
+def test_chapters_with_outputs_have_the_switches_and_no_other_page(site: Path, page_name: str) -> None:
+    page = (site / f"{page_name}.html").read_text("utf-8")
+    chapter = 'class="lg-orientation"' in page
+    assert ("lg-switch-outputs" in page) == (chapter and 'class="cell_output' in page)
+    assert ("lg-switch-code" in page) == (chapter and 'class="cell_output' in page and "lg-cell-fold" in page)
+
+
+def test_without_scripts_there_are_no_switches(visit: Callable[..., Any]) -> None:
+    page = visit(PAGE, java_script_enabled=False).page
+    assert page.locator(".lg-switches").count() == 1
+    assert not page.locator(".lg-switches").is_visible()
+    assert page.locator(OUTPUTS).first.is_visible()
+
+
 @pytest.mark.parametrize("folder", [False, True])
 def test_the_home_page_leads_back_to_where_the_reader_stopped(
     visit: Callable[..., Any], site: Path, folder: bool
