@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,83 @@ def test_without_scripts_there_are_no_switches(visit: Callable[..., Any]) -> Non
     assert page.locator(".lg-switches").count() == 1
     assert not page.locator(".lg-switches").is_visible()
     assert page.locator(OUTPUTS).first.is_visible()
+
+
+SCROLLING = ".math-scroll, .pst-scrollable-table-container, .bd-article pre"
+# The sides of a box that have a shade: the first shadow is the left one, and a shade's offset is not 0.
+SHADES = r"""async (box) => {
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  const shadow = getComputedStyle(box).boxShadow;
+  if (shadow === "none") return "";
+  const [left, right] = shadow.match(/-?[\d.]+px(?= -?[\d.]+px -?[\d.]+px -?[\d.]+px)/g).map(parseFloat);
+  return (left ? "left " : "") + (right ? "right" : "");
+}"""
+
+
+@pytest.mark.parametrize("name", [".math-scroll", ".bd-article pre", ".pst-scrollable-table-container"])
+def test_a_box_has_a_shade_where_something_is_cut_off(visit: Callable[..., Any], name: str) -> None:
+    page = visit("reference/cheat_sheet" if "table" in name else "optimizers/adam", viewport=PHONE).page
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    boxes = page.locator(name).all()
+    wide = [box for box in boxes if box.evaluate("(b) => b.scrollWidth > b.clientWidth + 1")]
+    assert wide
+    for box in boxes:
+        if not box.evaluate("(b) => b.scrollWidth > b.clientWidth"):
+            assert box.evaluate(SHADES) == ""
+    box = wide[0]
+    assert box.evaluate(SHADES) == "right"
+    box.evaluate("(b) => { b.scrollLeft = (b.scrollWidth - b.clientWidth) / 2; }")
+    assert box.evaluate(SHADES) == "left right"
+    box.evaluate("(b) => { b.scrollLeft = b.scrollWidth; }")
+    assert box.evaluate(SHADES).strip() == "left"
+
+
+def luminance(color: list[float]) -> float:
+    linear = [c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in color[:3]]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+COLORS = r"""() => {
+  const numbers = (color) => color.match(/[\d.]+/g).map(Number);
+  const look = (e) => numbers(getComputedStyle(e).color);
+  const probe = document.body.appendChild(document.createElement("i"));
+  probe.style.color = "var(--lg-cut)";
+  const shade = look(probe);
+  probe.style.color = "var(--pst-color-background)";
+  const page = look(probe);
+  probe.remove();
+  const found = {};
+  for (const box of document.querySelectorAll("SCROLLING")) {
+    const own = numbers(getComputedStyle(box).backgroundColor);
+    const ground = own[3] === 0 ? page : own;
+    for (const e of [box, ...box.querySelectorAll("*")]) {
+      const words = [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+      if (words) found[[look(e), ground]] = [look(e), ground];
+    }
+  }
+  return [shade, Object.values(found)];
+}""".replace("SCROLLING", SCROLLING)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["optimizers/adam", "reference/cheat_sheet"])
+def test_words_on_the_shade_keep_their_contrast(visit: Callable[..., Any], theme: str, name: str) -> None:
+    page = visit(name, color_scheme=theme).page
+    (*tint, alpha), pairs = page.evaluate(COLORS)
+    assert len(pairs) > 2
+    assert 0 < alpha < 1
+    poor = {}
+    for words, ground in pairs:
+        shaded = [alpha * t + (1 - alpha) * g for t, g in zip(tint, ground, strict=False)]
+        if contrast(words, shaded) < 4.5:
+            poor[str(words)] = contrast(words, shaded)
+    assert poor == {}
+    assert isclose(contrast([0, 0, 0], [255, 255, 255]), 21)
 
 
 @pytest.mark.parametrize("folder", [False, True])
