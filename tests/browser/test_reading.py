@@ -213,6 +213,30 @@ def test_words_on_the_shade_keep_their_contrast(visit: Callable[..., Any], theme
     assert isclose(contrast([0, 0, 0], [255, 255, 255]), 21)
 
 
+def test_the_level_of_every_exercise_is_in_sight_on_a_phone(visit: Callable[..., Any]) -> None:
+    page = visit("reference/exercises", viewport=PHONE).page
+    levels = page.locator("table.exercise-index tbody td:last-child")
+    assert levels.count() > 100
+    # As far as the words reach: the cell itself may be narrower than they.
+    ends = """(cells) => Math.max(...cells.map((cell) => {
+      const range = document.createRange();
+      range.selectNodeContents(cell);
+      return range.getBoundingClientRect().right;
+    }))"""
+    assert levels.evaluate_all(ends) <= PHONE["width"] - 12
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 1280, "height": 900}])
+def test_no_rule_of_an_optimizer_is_squeezed_into_a_narrow_column(
+    visit: Callable[..., Any], viewport: dict[str, int]
+) -> None:
+    page = visit("reference/cheat_sheet", viewport=viewport).page
+    rules = page.locator('.lg-cheat[aria-label^="Optimizers"] td:nth-child(2)')
+    assert rules.count() > 10
+    lines = "(cells) => cells.map((c) => Math.round(c.clientHeight / parseFloat(getComputedStyle(c).lineHeight)))"
+    assert max(rules.evaluate_all(lines)) <= 9
+
+
 @pytest.mark.parametrize("folder", [False, True])
 def test_the_home_page_leads_back_to_where_the_reader_stopped(
     visit: Callable[..., Any], site: Path, folder: bool
