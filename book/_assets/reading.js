@@ -31,6 +31,34 @@
   }
 })();
 
+// The switches under the title: all outputs of the page, with their captions, and all folded code. They hold for this page
+// only: on the next one a reader would look for figures that he did not hide there.
+(() => {
+  const [outputs, code] = ["outputs", "code"].map((what) => document.querySelector(`.lg-switch-${what}`));
+  const article = document.querySelector(".bd-article");
+  const hide = (hidden) => {
+    article.classList.toggle("lg-no-outputs", hidden);
+    outputs.setAttribute("aria-pressed", hidden);
+  };
+  outputs?.addEventListener("click", () => hide(outputs.getAttribute("aria-pressed") === "false"));
+  // A link to a hidden figure would lead nowhere: it shows the outputs again.
+  if (outputs) addEventListener("click", (event) => {
+    const link = event.target.closest?.('a[href*="#"]');
+    if (!link || link.href.split("#")[0] !== location.href.split("#")[0]) return;
+    if (document.getElementById(decodeURIComponent(link.hash.slice(1)))?.closest(".cell_output")) hide(false);
+  });
+
+  const folds = [...document.querySelectorAll(".bd-article details.lg-cell-fold")];
+  code?.addEventListener("click", () => {
+    const open = code.getAttribute("aria-pressed") === "false";
+    for (const fold of folds) fold.open = open;
+  });
+  // Folds are opened one by one too, by readers and by the browser's search.
+  if (code) for (const fold of folds) {
+    fold.addEventListener("toggle", () => code.setAttribute("aria-pressed", folds.every((f) => f.open)));
+  }
+})();
+
 // The mark behind a heading copies the heading's address.
 (() => {
   for (const link of document.querySelectorAll("a.headerlink")) {

@@ -304,6 +304,39 @@ def test_a_build_that_cannot_start_says_what_to_do_in_one_line(
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("head", "line", "reason"),
+    [
+        (
+            "---\ntitle: x\ndescription: Mish: smooth\n---\n",
+            3,
+            "(mapping values are not allowed here): put a value that contains a colon in quotes",
+        ),
+        ("---\ntitle: x\nkernelspec: [name}\n---\n", 3, "is not valid YAML (expected ',' or ']', but got '}')"),
+        ("---\nkeywords: \x07\n---\n", 1, "is not valid YAML (unacceptable character"),
+        ("---\ndate: 2026-02-30\n---\n", 1, "is not valid YAML (day is out of range for month)"),
+        ("---\ntitle: x\n", 1, "the front matter begins here and has no end"),
+        ("---\n- title\n---\n", 2, "the front matter must be lines of the form `key: value`"),
+    ],
+)
+@pytest.mark.parametrize("build", [partial(driver.build, jobs=1), driver.build_draft])
+def test_a_chapter_whose_front_matter_cannot_be_read_is_named_with_its_line(
+    scratch_book: Make,
+    capsys: pytest.CaptureFixture[str],
+    build: Callable[[Project], int],
+    head: str,
+    line: int,
+    reason: str,
+) -> None:
+    book = scratch_book()
+    book.page("shelf/mish", f"{head}\n# Mish\n\n```{{code-cell}} ipython3\nprint(1)\n```\n")
+    assert build(Project(book.root)) in (driver.CANNOT_START, driver.FAILED)
+    said = capsys.readouterr().out
+    assert said.startswith(f"error: book/shelf/mish.md, line {line}: ")
+    assert reason in said
+    assert said.count("\n") == 1
+
+
 def test_a_full_disk_is_said_in_one_line_and_the_site_stays(
     scratch_book: Make, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,6 +50,16 @@ def test_axe_finds_nothing_in_either_theme_on_phone_and_desktop(
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_where_outputs_are_hidden(visit: Callable[..., Any], axe: str, theme: str) -> None:
+    page = visit("gradients/vanishing", reduced_motion="reduce", color_scheme=theme).page
+    for switch in page.locator(".lg-switch").all():
+        switch.click()
+    assert page.locator(".lg-switch[aria-pressed=true]").count() == 2
+    page.evaluate(axe)
+    assert page.evaluate(RUN) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_takes_the_readers_theme(visit: Callable[..., Any], theme: str) -> None:
     page = visit("index", color_scheme=theme).page
     assert page.evaluate("document.documentElement.dataset.theme") == theme

@@ -67,3 +67,29 @@ def test_a_cells_button_copies_its_code(visit: Callable[..., Any], module_page: 
     code = page.evaluate("navigator.clipboard.readText()")
     assert code == cell.locator("pre").evaluate("(e) => e.textContent").rstrip("\n")
     compile(code, "the first cell", "exec")
+
+
+# Over the first line of its code, or cut off by a box around it: then it cannot be read or pressed.
+IN_THE_WAY = """async (button) => {
+  const code = button.closest(".highlight").querySelector("pre");
+  const words = document.createTreeWalker(code, NodeFilter.SHOW_TEXT, (n) => (n.data.trim() ? 1 : 3));
+  const first = document.createRange();
+  first.selectNode(words.nextNode());
+  const box = button.getBoundingClientRect();
+  if (!box.width) return "";
+  if (box.bottom > first.getBoundingClientRect().top) return "covers the first line of " + code.textContent;
+  button.scrollIntoView({ block: "center", behavior: "instant" });
+  const here = button.getBoundingClientRect();
+  const hit = document.elementFromPoint(here.x + here.width / 2, here.y + 3);
+  return button.contains(hit) ? "" : "hidden at " + code.textContent;
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_copy_button_covers_no_code(visit: Callable[..., Any], width: int) -> None:
+    page = visit("optimizers/adam", viewport={"width": width, "height": 740}, has_touch=True, is_mobile=True).page
+    page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    buttons = page.locator("button.copybtn").all()
+    assert len(buttons) > 10
+    assert buttons[0].evaluate("(b) => getComputedStyle(b).opacity") == "1"
+    assert [fault for button in buttons if (fault := button.evaluate(IN_THE_WAY))] == []

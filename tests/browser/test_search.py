@@ -113,6 +113,23 @@ def test_the_results_show_the_page_above_those_that_mention_it(
     page.wait_for_url("**/gradients/vanishing.html")
 
 
+@pytest.mark.parametrize("folder", [False, True])
+@pytest.mark.parametrize("name", ["index", "activations/mish"])
+def test_ctrl_k_opens_the_search_from_any_page(visit: Callable[..., Any], site: Path, name: str, folder: bool) -> None:
+    page = visit(name, **({"start": site.as_uri()} if folder else {})).page
+    field = page.locator("dialog[open] input[type=search]")
+    page.keyboard.press("Control+k")
+    field.wait_for()
+    assert field.evaluate("(e) => e === document.activeElement")
+    page.keyboard.press("Escape")
+    assert field.count() == 0
+    page.keyboard.press("Control+k")
+    page.keyboard.type("vanishing gradient")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=vanishing+gradient*")
+    assert page.locator(".lg-best a").first.get_attribute("href") == "gradients/vanishing.html"
+
+
 def test_what_is_no_topic_finds_no_page(visit: Callable[..., Any]) -> None:
     page = visit("search").page
     for query in ("", "   ", "?", "zebra", "<b>", "q" * 500):

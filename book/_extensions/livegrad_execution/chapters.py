@@ -17,6 +17,10 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 DEFAULT_MYST_EXTENSIONS = ["colon_fence", "dollarmath", "linkify", "substitution", "tasklist"]
 
 
+class Unreadable(Exception):
+    """A page cannot be read; the message names its file, the line and, where it is known, the fix."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Project:
     """A book: `_config.yml`, `_toc.yml`, `book/` and `src/` below one folder; results go to `_build/`."""
@@ -69,12 +73,13 @@ class Project:
         return int((settings.get("execute") or {}).get("timeout", 120))
 
     def chapters(self) -> list[Chapter]:
-        """Return the chapters of the table of contents that have code cells, in its order."""
+        """Return the chapters of the table of contents that have code cells, in its order. Raises Unreadable."""
         toc, myst = parse_toc_yaml(self.toc), self.myst_config()
         chapters = []
         for name in toc:
             if (path := self.book / f"{name}.md").is_file():
                 chapter = Chapter(name, path, self.root, myst)
+                check_front_matter(path.read_text("utf8"), chapter.file)
                 if chapter.cells:
                     chapters.append(chapter)
         return chapters
@@ -108,6 +113,26 @@ class Chapter:
         if self._parsed is None:
             return []
         return [cell.source for cell in self._parsed.cells if cell.cell_type == "code"]
+
+
+def check_front_matter(text: str, file: str) -> None:
+    """Refuse what myst-nb would take for a page without code. Raises Unreadable."""
+    first, *lines = text.splitlines() or [""]
+    if not first.startswith("---"):
+        return
+    end = next((i for i, line in enumerate(lines) if line.startswith(("---", "..."))), None)
+    if end is None:
+        raise Unreadable(f"{file}, line 1: the front matter begins here and has no end: close it with a line of ---")
+    try:
+        metadata = yaml.safe_load("\n".join(lines[:end]))
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2026-02-30
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 2 if mark else 1
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        hint = ": put a value that contains a colon in quotes" if "mapping values" in reason else ""
+        raise Unreadable(f"{file}, line {line}: the front matter is not valid YAML ({reason}){hint}") from error
+    if not isinstance(metadata, dict):
+        raise Unreadable(f"{file}, line 2: the front matter must be lines of the form `key: value`")
 
 
 def read_notebook(path: Path, myst: MdParserConfig) -> NotebookNode | None:

@@ -11,7 +11,7 @@ from collections import deque
 from filelock import FileLock, Timeout
 
 from .cache import BookCache
-from .chapters import Chapter, Project
+from .chapters import Chapter, Project, Unreadable
 from .dependencies import SourceTree
 from .execute import CellProblem, execute_notebook, prepare_matplotlib
 from .progress import Clock, Progress, describe, run_time_table, say, shown
@@ -47,7 +47,7 @@ def build(project: Project, jobs: int | None = None, builder: str = "html") -> i
     except Timeout:
         say("error: another build of this book is running; wait for it, or end it")
         return CANNOT_START
-    except Refused as refusal:
+    except (Refused, Unreadable) as refusal:
         say(f"error: {refusal}")
         return CANNOT_START
     except ChaptersFailed as failure:
@@ -92,7 +92,7 @@ def build_draft(project: Project) -> int:
     except Timeout:
         say("error: another build of this book is running; this change waits for the next one")
         return CANNOT_START
-    except (Refused, SiteFailed) as refusal:
+    except (Refused, Unreadable, SiteFailed) as refusal:
         say(f"error: {refusal or 'Sphinx could not finish; it says why above'}")
         return FAILED
     except KeyboardInterrupt:

@@ -29,7 +29,7 @@ ENTITY = re.compile(r"&(?!(?:lt|gt|amp|quot|apos);)[A-Za-z]\w*;")
 CODE_STYLE = "a11y-high-contrast-light"  # that of _config.yml
 LICENCE = "https://creativecommons.org/licenses/by/4.0/"
 # Nothing that must be pressed, no list that the form has of its own. An explorable's figure says the same on the page.
-LEFT_OUT = {"headerlink", "lg-module-links", "lg-explorable", "toctree-wrapper"}
+LEFT_OUT = {"headerlink", "lg-module-links", "lg-switches", "lg-explorable", "toctree-wrapper"}
 
 
 class Unusable(Exception):
