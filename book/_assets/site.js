@@ -4,14 +4,18 @@
 // Boxes that scroll sideways can be reached by keyboard; boxes that do not are no stop on the way.
 (() => {
   const boxes = document.querySelectorAll(".math-scroll, span.math, .pst-scrollable-table-container, .bd-article pre");
-  const update = (box) => {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
-    else box.removeAttribute("tabindex");
+  // All are read before one is changed: a change between two readings would have the page laid out anew for each box.
+  const update = (list) => {
+    const wide = list.map((box) => box.scrollWidth > box.clientWidth + 1);
+    list.forEach((box, i) => {
+      if (wide[i]) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    });
   };
-  const observer = new ResizeObserver((entries) => entries.forEach((entry) => update(entry.target)));
+  const observer = new ResizeObserver((entries) => update(entries.map((entry) => entry.target)));
   boxes.forEach((box) => observer.observe(box));
   // A font that arrives late widens what a box holds, and not the box.
-  document.fonts?.addEventListener("loadingdone", () => boxes.forEach(update));
+  document.fonts?.addEventListener("loadingdone", () => update([...boxes]));
 })();
 
 // "Copy the file" copies exactly the file that the page shows.
@@ -40,3 +44,9 @@
     });
   }
 })();
+
+// What can be taken in the hand comes when the page can be read. Its room is kept free (styles/explorables.css).
+addEventListener("load", () => {
+  const names = [...document.querySelectorAll(".lg-explorable[data-script]")].map((e) => e.dataset.script);
+  for (const src of new Set(names)) document.head.append(Object.assign(document.createElement("script"), { src }));
+});

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fontTools.ttLib import TTFont
 from livegrad_site import icons, math, pages, paths, styles
 from PIL import Image
 from sphinx.errors import ExtensionError
@@ -209,9 +210,42 @@ def test_addresses_in_a_moved_sheet_still_lead_to_the_same_files() -> None:
     )
 
 
+def test_what_a_sheet_imports_stands_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "_static/theme/deep").mkdir(parents=True)
+    for name, css in {
+        "theme/t.css": '/* @import "no.css"; */ @import "../basic.css"; .t{b:url(t.png)}',
+        "basic.css": "@import 'theme/deep/d.css'; .b{b:url(b.png)} .gone{x:y}",
+        "theme/deep/d.css": ".d{b:url(d.png)}",
+        "last.css": '@import url(https://elsewhere.example/e.css); @import "https://elsewhere.example/f.css"; .l{x:y}',
+    }.items():
+        (tmp_path / "_static" / name).write_text(css, "utf-8")
+    styles.bundle(tmp_path, ["_static/theme/t.css", "_static/last.css"], {"t", "b", "d", "l"})
+    assert (tmp_path / styles.BUNDLE).read_text("utf-8").split("\n") == [
+        ".d{b:url(../theme/deep/d.png)}",
+        ".b{b:url(../b.png)}",
+        ".t{b:url(../theme/t.png)}",
+        "@import url(https://elsewhere.example/e.css);",
+        '@import "https://elsewhere.example/f.css";',
+        ".l{x:y}",
+        "",
+    ]
+
+
 def test_the_icon_font_keeps_the_characters_of_used_icons_only() -> None:
     css = '.fa-sun:before{content:"\\f185"}.fa-moon:before{content:"\\f186"}.admonition:after{content:"\\f303"}'
     assert icons.codepoints(css, {"fa-sun"}) == {0x20, 0xF185, 0xF303}
+
+
+def test_the_fonts_of_formulas_keep_the_characters_of_the_pages_and_no_others(tmp_path: Path) -> None:
+    source = paths.NODE_MODULES / "katex" / "dist" / "fonts"
+    icons.cut_formulas(tmp_path, source, set("xℝ∂"))
+    kept = {}
+    for file in source.glob("*.woff2"):
+        with TTFont(tmp_path / icons.FORMULAS / file.name) as cut, TTFont(file) as whole:
+            kept[file.stem] = set(cut.getBestCmap())
+            assert kept[file.stem] == set(whole.getBestCmap()) & {0x20, *map(ord, "xℝ∂")}
+    assert ord("x") in kept["KaTeX_Math-Italic"]
+    assert ord("∂") in kept["KaTeX_Main-Regular"]
 
 
 def test_the_button_for_issues_asks_about_this_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ WAYS = (
 
 RUN = """async () => {
   document.querySelectorAll("details").forEach((d) => { d.open = true; });
+  const explorables = [...document.querySelectorAll(".lg-explorable")];
+  await Promise.all(explorables.map((e) => customElements.whenDefined(e.localName)));
   // Two frames and a moment: site.js and the explorables have then seen what scrolls.
   await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 60))));
   const { violations } = await axe.run(document, { resultTypes: ["violations"] });

@@ -1,7 +1,8 @@
-"""What the directive writes: an element and one deferred script on the web, nothing anywhere else."""
+"""What the directive writes: an element that names its script on the web, nothing anywhere else."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
             "conf.py": "extensions = ['livegrad_site.explorables']\n",
             **files,
         }.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_text(text, "utf-8")
         (tmp_path / "one.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>', "utf-8")
         app = SphinxTestApp(builder, srcdir=tmp_path, freshenv=True)
@@ -56,17 +58,24 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_page_gets_its_elements_their_text_and_one_late_script(build):
-    out, warnings = build(**{"other.rst": ":orphan:\n\nOther\n=====\n"})
+    deep = ":orphan:\n\n" + PAGE.replace("one.svg", "/one.svg").replace("fig-one", "fig-deep")
+    out, warnings = build(**{"other.rst": ":orphan:\n\nOther\n=====\n", "deep/other.rst": deep})
     html = (out / "index.html").read_text("utf-8")
     assert warnings == ""
-    assert '<lg-activation-explorer class="lg-explorable" id="explore-activation-explorer" preset="relu x=-2">' in html
-    assert 'id="explore-activation-explorer-2">' in html
+    first, second = re.findall("<lg-activation-explorer ([^>]*)>", html)
+    assert first.startswith('class="lg-explorable" id="explore-activation-explorer" preset="relu x=-2" data-script=')
+    assert second.startswith('class="lg-explorable" id="explore-activation-explorer-2" data-script=')
     assert "<p>Drag the <em>point</em>.</p>" in html
-    assert html.count("explorables/activation-explorer.js") == 1
-    assert '<script defer="defer" src="_static/explorables/activation-explorer.js' in html
-    assert (
-        (out / "_static/explorables/activation-explorer.js").read_text("utf-8").startswith("/*! Contains parts of d3.")
-    )
+    # site.js loads what the elements name, once; the page itself asks for no script of theirs.
+    script = (out / "_static/explorables/activation-explorer.js").read_text("utf-8")
+    assert script.startswith("/*! Contains parts of d3.")
+    for element in (first, second):
+        assert re.search(r'data-script="(_static/[\w/-]+\.js)\?v=[0-9a-f]{8}"', element)[1] == (
+            "_static/explorables/activation-explorer.js"
+        )
+    assert not re.search(r"<script[^>]*explorables/", html)
+    deep = (out / "deep/other.html").read_text("utf-8")
+    assert 'data-script="../_static/explorables/activation-explorer.js?v=' in deep
     assert "explorables/" not in (out / "other.html").read_text("utf-8")
 
 

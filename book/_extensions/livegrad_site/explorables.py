@@ -11,13 +11,14 @@ with the same message. It stays where it is: on paper, in EPUB, PDF and notebook
 there is, and the explorable with its text is left out. So the prose must not depend on what the text says.
 
 The scripts are bundled from book/_assets/explorables by esbuild, one classic file each (modules do not load from
-`file://`), and a page loads those that it uses. To develop one on a bare page:
-`PYTHONPATH=book/_extensions python -m livegrad_site` writes them all to `_build/explorables`.
+`file://`). An element names its script, and site.js loads it when the page stands: the text comes first. To develop one
+on a bare page: `PYTHONPATH=book/_extensions python -m livegrad_site` writes them all to `_build/explorables`.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import html
 import json
 import os
@@ -32,6 +33,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
+from sphinx.util.osutil import relative_uri
 
 from .math import NODE
 from .paths import NODE_MODULES, PACKAGE, ROOT
@@ -144,7 +146,15 @@ class ExplorableDirective(SphinxDirective):
 
 def visit_html(writer: Any, node: explorable) -> None:
     preset = f' preset="{html.escape(node["preset"])}"' if node["preset"] else ""
-    writer.body.append(f'<lg-{node["name"]} class="lg-explorable" id="{html.escape(node["element"])}"{preset}>\n')
+    builder = writer.builder
+    # From the page's own address: `get_relative_uri` would take the script for a page.
+    file = f"_static/explorables/{node['name']}.js"
+    script = relative_uri(builder.get_target_uri(builder.current_docname), file)
+    digest = hashlib.sha256((scripts(builder.app) / file.removeprefix("_static/")).read_bytes()).hexdigest()[:8]
+    writer.body.append(
+        f'<lg-{node["name"]} class="lg-explorable" id="{html.escape(node["element"])}"{preset}'
+        f' data-script="{script}?v={digest}">\n'
+    )
 
 
 def depart_html(writer: Any, node: explorable) -> None:
@@ -161,26 +171,21 @@ def check_figures(app: Sphinx, doctree: nodes.document) -> None:
             log.warning("explorable %s: the page has no figure %r", node["name"], node["figure"], location=node)
 
 
+def scripts(app: Sphinx) -> Path:
+    """The folder of static files that holds the bundles."""
+    return Path(app.doctreedir) / "explorables-static"
+
+
 def offer_scripts(app: Sphinx) -> None:
     """Bundle the scripts to where the site's static files are collected from."""
     # The sources are no files of the site.
     app.config.exclude_patterns += ["explorables/**.mjs", "explorables/dev.html"]
     if app.builder.name not in ("html", "dirhtml"):
         return
-    static = Path(app.doctreedir) / "explorables-static"
+    static = scripts(app)
     for name in explorables():
         bundle(name, static / "explorables" / f"{name}.js")
     app.config.html_static_path.append(str(static))
-
-
-def load_scripts(
-    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None
-) -> None:
-    """Each page loads the scripts of its own explorables, after the text."""
-    if doctree is None or app.builder.name not in ("html", "dirhtml"):
-        return
-    for name in sorted({node["name"] for node in doctree.findall(explorable)}):
-        app.add_js_file(f"explorables/{name}.js", loading_method="defer")
 
 
 def setup(app: Sphinx) -> None:
@@ -189,7 +194,6 @@ def setup(app: Sphinx) -> None:
     app.add_directive("explorable", ExplorableDirective)
     app.connect("doctree-read", check_figures)
     app.connect("builder-inited", offer_scripts)
-    app.connect("html-page-context", load_scripts)
 
 
 def write_bare_pages(folder: Path) -> None:

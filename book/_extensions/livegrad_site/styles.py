@@ -17,6 +17,7 @@ THEME = ["_static/styles/theme.css", "_static/styles/pydata-sphinx-theme.css"]
 
 WORD = re.compile(r"[\w-]+")
 NAME = re.compile(r"[.#]((?:[\w-]|\\.)+)")
+IMPORT = re.compile(r"""@import\s+(["'])(?![a-z]+:|/)([^"']+)\1\s*;""")
 NESTED = ("@media", "@supports", "@layer", "@container")
 
 
@@ -94,8 +95,17 @@ def moved(css: str, old: str, new: str) -> str:
     return re.sub(r"""url\((["']?)([^"')]+)\1\)""", address, css)
 
 
+def read(site: Path, sheet: str) -> str:
+    """The sheet as seen from the bundle, with what it imports in its place.
+
+    A browser learns of an import only when the sheet is there: one more way to the host before anything is shown.
+    """
+    css = re.sub(r"/\*.*?\*/", "", (site / sheet).read_text("utf-8"), flags=re.S)
+    return IMPORT.sub(lambda found: read(site, normpath(f"{dirname(sheet)}/{found[2]}")), moved(css, sheet, BUNDLE))
+
+
 def bundle(site: Path, sheets: list[str], words: set[str]) -> None:
     """Write the sheets, given by their paths in the site and in their order, as one."""
-    css = "\n".join(prune(moved((site / sheet).read_text("utf-8"), sheet, BUNDLE), words) for sheet in sheets)
+    css = "\n".join(prune(read(site, sheet), words) for sheet in sheets)
     (site / BUNDLE).parent.mkdir(parents=True, exist_ok=True)
     (site / BUNDLE).write_text(css + "\n", "utf-8")

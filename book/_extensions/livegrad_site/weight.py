@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import shutil
 from pathlib import Path
@@ -41,6 +42,8 @@ def refresh_assets(app: Sphinx, site: Path) -> None:
         source = Path(app.confdir, folder)
         for file in source.rglob("*"):
             target = site / "_static" / file.relative_to(source)
+            if target.is_file() and target.parent == site / icons.FORMULAS:
+                continue  # cut already
             if file.is_file() and (not target.is_file() or target.read_bytes() != file.read_bytes()):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(file, target)
@@ -61,9 +64,12 @@ def trim(app: Sphinx, failure: Exception | None) -> None:
     digest = state([*readers, *(site / sheet for sheet in sheets)])
     if digest == memory.digest and (site / styles.BUNDLE).is_file():
         return
-    words = {word for file in readers for word in styles.WORD.findall(file.read_text("utf-8"))}
+    texts = [file.read_text("utf-8") for file in readers]
+    words = {word for text in texts for word in styles.WORD.findall(text)}
     styles.bundle(site, sheets, words)
     icons.cut_all(site, (site / styles.BUNDLE).read_text("utf-8"), words)
+    if (letters := Path(app.doctreedir) / "katex-static" / "katex" / "fonts").is_dir():
+        icons.cut_formulas(site, letters, {letter for text in texts for letter in html.unescape(text)})
     memory.digest = digest
     memory.save()
 
