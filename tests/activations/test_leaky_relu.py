@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from fractions import Fraction
 
 import pytest
 import torch
@@ -77,6 +78,23 @@ def test_prelu_and_both_its_gradients_agree_with_torch(shape, count, dtype):
     for ours, theirs in zip(*results, strict=True):
         assert ours.dtype == dtype
         torch.testing.assert_close(ours, theirs)
+
+
+@every_dtype
+def test_prelu_rounds_once(dtype):
+    # Products of its numbers are exact in fractions: value and both derivatives are the nearest number to the true one.
+    x = torch.cat([torch.arange(-160, 161) / 16, torch.rand(200, generator=torch.Generator().manual_seed(8)) * 20 - 10])
+    x, weight = x.to(dtype).requires_grad_(), torch.tensor(0.3, dtype=dtype)
+    y = prelu(x, weight)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    exact = [Fraction(v) * (1 if v > 0 else Fraction(weight.item())) for v in x.tolist()]
+    # float() rounds a fraction to the nearest float64; from there to a narrower type is exact enough: the product of
+    # two of its numbers fits in float64.
+    assert torch.equal(y.detach(), torch.tensor([float(v) for v in exact], dtype=torch.float64).to(dtype))
+    assert torch.equal(slopes, torch.where(x > 0, 1.0, weight).to(dtype))
+    for one in x.detach()[:3].reshape(3, 1):
+        learned = weight.clone().requires_grad_()
+        assert torch.equal(torch.autograd.grad(prelu(one, learned).sum(), learned)[0], one[0])
 
 
 def test_the_gradient_of_a_slope_is_finite_beside_an_infinite_input():

@@ -15,13 +15,19 @@ import torch
 from torch import Tensor, nn
 
 
+def _put(x: Tensor, dim: int, place: Tensor, value: Tensor) -> Tensor:
+    """x with another value at one place of each row. What scatter returns is contiguous; here the layout of x stays."""
+    result = x.scatter(dim, place, value)
+    return result if x.is_contiguous() else torch.empty_like(x).copy_(result)
+
+
 def _below_the_largest(x: Tensor, dim: int, temperature: float) -> tuple[Tensor, Tensor]:
     """(x - its largest) / T, and the place of the largest. Written there, 0 is right even for inf - inf."""
     largest, winner = x.max(dim, keepdim=True)  # one winner, also in a tie
     below = x - largest
     if temperature != 1:
         below /= temperature
-    return below.scatter(dim, winner, 0.0), winner
+    return _put(below, dim, winner, torch.zeros_like(largest)), winner
 
 
 class _Softmax(torch.autograd.Function):
@@ -73,7 +79,7 @@ class _LogSoftmax(torch.autograd.Function):
         # Where p is nearly 1 that difference cancels: for the largest, grad (1 - p) - p others, 1 - p = -expm1(ln p).
         winner = log_p.argmax(ctx.dim, keepdim=True)
         log_most, own = log_p.gather(ctx.dim, winner), grad.gather(ctx.dim, winner)
-        result = result.scatter(ctx.dim, winner, -(own * log_most.expm1() + log_most.exp() * (total - own)))
+        result = _put(result, ctx.dim, winner, -(own * log_most.expm1() + log_most.exp() * (total - own)))
         return (result if ctx.temperature == 1 else result / ctx.temperature), None, None
 
 
@@ -87,9 +93,8 @@ def _apply(
         raise TypeError(f"input must be a floating-point tensor, got {x.dtype}")
     if not x.numel():
         return x.clone()
-    result: Tensor = kind.apply(x if x.dtype == torch.float64 else x.float(), dim, temperature).to(x.dtype)
-    # What scatter returns is contiguous; the layout of the input is kept.
-    return result if x.is_contiguous() else torch.empty_like(x).copy_(result)
+    result: Tensor = kind.apply(x if x.dtype == torch.float64 else x.float(), dim, temperature)
+    return result.to(x.dtype)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: torch.dtype | None = None, temperature: float = 1.0) -> Tensor:
