@@ -24,6 +24,8 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
         raise TypeError(f"input must be a floating-point tensor, got {input.dtype}")
     if not math.isfinite(negative_slope):
         raise ValueError(f"negative_slope must be finite, got {negative_slope}")
+    if negative_slope == 0:  # 0 · -inf would be NaN
+        return nn.functional.threshold(input, 0.0, 0.0, inplace)
     # A choice, not max(x, a x): that takes the wrong piece for a > 1, and the mean of both slopes at 0.
     output = torch.where(input > 0, input, negative_slope * input)
     return input.copy_(output) if inplace else output

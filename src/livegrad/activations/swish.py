@@ -35,7 +35,13 @@ class _Swish(torch.autograd.Function):
     @staticmethod
     def forward(input: Tensor, beta: Tensor | None) -> Tensor:
         x = _wide(input)
-        return (_above(x) * (x if beta is None else beta * x).sigmoid()).to(input.dtype)
+        if beta is None:
+            return (_above(x) * x.sigmoid()).to(input.dtype)
+        most = x.new_full((), torch.finfo(x.dtype).max)
+        gate = (beta * x.clamp(-most, most)).sigmoid()  # the clamp: at beta = 0 an infinite x would make NaN
+        # On the side where the gate closes, inf · 0 would be NaN; on the other one infinity stays.
+        low, high = torch.where(beta > 0, -most, -math.inf), torch.where(beta < 0, most, math.inf)
+        return (x.clamp(low, high) * gate).to(input.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor | None], output: Tensor) -> None:
@@ -45,14 +51,15 @@ class _Swish(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         input, beta = ctx.saved_tensors
         x = _wide(input)
+        if beta is not None:
+            most = torch.finfo(x.dtype).max
+            x = x.clamp(-most, most)
         z = (x if beta is None else beta * x).clamp(-1000, 1000)  # inf · 0 would be NaN
         on = z.sigmoid()
         # The derivative, on + z on (1 - on), is the mean of z on and 1, weighed with on: one pass, no difference.
         d_input = (grad * torch.lerp(z * on, on.new_ones(()), on)).to(input.dtype)
         if beta is None:
             return d_input, None
-        largest = torch.finfo(x.dtype).max
-        x = x.clamp(-largest, largest)
         return d_input, (grad * (x * (x * (on * (-z).sigmoid())))).sum().to(beta.dtype)
 
 
