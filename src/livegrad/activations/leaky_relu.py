@@ -45,8 +45,12 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if weight.ndim > 1 or weight.numel() not in (1, channels):
         raise ValueError(f"weight must hold 1 or {channels} slopes, got shape {tuple(weight.shape)}")
     slopes = weight.reshape(-1, *[1] * (input.ndim - 2)) if weight.numel() > 1 else weight.reshape(())
-    # The clamp: without it the weight's gradient gets 0 · x from every x > 0, which is NaN for an infinite x.
-    return torch.where(input > 0, input, slopes * input.clamp(max=0))
+    # max(x, 0) + a min(x, 0), the paper's equation. At x = 0 the derivative is the weight: the least number above 0 is
+    # the threshold.
+    info = torch.finfo(input.dtype)
+    right = nn.functional.threshold(input, 0.0, 0.0)
+    left = -nn.functional.threshold(-input, -info.smallest_normal * info.eps, 0.0)
+    return right + slopes * left
 
 
 def rrelu(

@@ -32,7 +32,7 @@ def _below_the_largest(x: Tensor, dim: int, temperature: float) -> tuple[Tensor,
 
 class _Softmax(torch.autograd.Function):
     """Saves the output. Adding one number to every upstream gradient changes nothing, so backward first takes away
-    that of the winner: then no 1 - p has to be formed where p is nearly 1.
+    their mean: then that of a nearly certain winner is nearly 0, and no 1 - p is formed where p is nearly 1.
     """
 
     generate_vmap_rule = True
@@ -50,7 +50,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (p,) = ctx.saved_tensors
-        g = grad - grad.gather(ctx.dim, p.argmax(ctx.dim, keepdim=True))
+        g = grad - (p * grad).sum(ctx.dim, keepdim=True)
         result = p * (g - (p * g).sum(ctx.dim, keepdim=True))
         return (result if ctx.temperature == 1 else result / ctx.temperature), None, None
 
@@ -75,7 +75,7 @@ class _LogSoftmax(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (log_p,) = ctx.saved_tensors
         total = grad.sum(ctx.dim, keepdim=True)
-        result = grad - log_p.exp() * total
+        result = torch.addcmul(grad, log_p.exp(), total, value=-1)
         # Where p is nearly 1 that difference cancels: for the largest, grad (1 - p) - p others, 1 - p = -expm1(ln p).
         winner = log_p.argmax(ctx.dim, keepdim=True)
         log_most, own = log_p.gather(ctx.dim, winner), grad.gather(ctx.dim, winner)
