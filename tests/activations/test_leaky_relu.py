@@ -42,11 +42,22 @@ def test_the_reciprocal_slope_inverts(x, a):
     assert leaky_relu(leaky_relu(at, a), 1 / a).item() == pytest.approx(at.item(), rel=1e-15)
 
 
-def test_backward_of_leaky_relu_keeps_one_byte_an_element():
+def test_backward_of_leaky_relu_keeps_the_input_and_nothing_else():
     kept = []
+    x = torch.randn(100, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        leaky_relu(torch.randn(100, requires_grad=True))
-    assert [(t.dtype, t.numel()) for t in kept] == [(torch.bool, 100)]
+        leaky_relu(x)
+    assert [t.data_ptr() for t in kept] == [x.data_ptr()]
+
+
+@every_dtype
+def test_an_upstream_gradient_is_rounded_once_and_stopped_by_a_slope_of_zero(dtype):
+    x = torch.linspace(-2, 2, 8).to(dtype).requires_grad_()
+    upstream = torch.rand(8, generator=torch.Generator().manual_seed(9)).to(dtype)
+    (ours,), (theirs,) = (torch.autograd.grad(f(x, 0.3), x, upstream) for f in (leaky_relu, nn.functional.leaky_relu))
+    assert torch.equal(ours, theirs)
+    (stopped,) = torch.autograd.grad(leaky_relu(x, 0.0), x, torch.full_like(x, math.inf))
+    assert stopped.tolist() == [0] * 4 + [math.inf] * 4
 
 
 @pytest.mark.parametrize("make", [lambda a: leaky_relu(torch.zeros(2), a), LeakyReLU])
