@@ -75,11 +75,8 @@ class _LogSoftmax(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (log_p,) = ctx.saved_tensors
         total = grad.sum(ctx.dim, keepdim=True)
-        result = torch.addcmul(grad, log_p.exp(), total, value=-1)
-        # Where p is nearly 1 that difference cancels: for the largest, grad (1 - p) - p others, 1 - p = -expm1(ln p).
-        winner = log_p.argmax(ctx.dim, keepdim=True)
-        log_most, own = log_p.gather(ctx.dim, winner), grad.gather(ctx.dim, winner)
-        result = _put(result, ctx.dim, winner, -(own * log_most.expm1() + log_most.exp() * (total - own)))
+        # grad - p total cancels where p is nearly 1. So p (grad - total) + (1 - p) grad, with 1 - p = -expm1(ln p).
+        result = torch.addcmul(log_p.exp() * (grad - total), log_p.expm1(), grad, value=-1)
         return (result if ctx.temperature == 1 else result / ctx.temperature), None, None
 
 
