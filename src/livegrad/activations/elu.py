@@ -49,8 +49,9 @@ class _Elu(torch.autograd.Function):
         (input,) = ctx.saved_tensors
         alpha, scale, width = ctx.numbers
         x = input if input.dtype == torch.float64 else input.float()
+        # The clamp: the exponential of a large x is inf, and inf times the weight 0 below would be NaN.
         slope = _times(scale * alpha / width, _times(1 / width, x.clamp(max=0)).exp())
-        if alpha != width:  # else the slope has no jump at 0, and is 1 · scale on the right by itself
+        if alpha != width:  # else the slope does not jump at 0: with e^0 it is right on the right too
             slope = torch.lerp(slope, slope.new_full((), scale), x.sign().clamp(min=0))
         return (grad * slope).to(input.dtype), None, None, None
 
