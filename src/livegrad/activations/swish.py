@@ -155,7 +155,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     if inplace:
         return input.copy_(hardswish(input.clone()))
     x = _wide(input)
-    return (_above(x) * (nn.functional.hardtanh(x + 3, 0.0, 6.0) / 6)).to(input.dtype)
+    gate = nn.functional.hardtanh(x + 3, 0.0, 6.0) / 6
+    return (nn.functional.threshold(x, -4.0, -4.0) * gate).to(input.dtype)  # -inf · 0 would be NaN
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
