@@ -47,9 +47,9 @@ def normal(name: str) -> str:
 def distributions_of_torch() -> set[str]:
     """torch and what it declares to need on this machine, and what those need: extras left out."""
     found: set[str] = set()
-    todo = ["torch"]
-    while todo:
-        name = normal(todo.pop())
+    unread = ["torch"]
+    while unread:
+        name = normal(unread.pop())
         if name in found:
             continue
         try:
@@ -57,7 +57,7 @@ def distributions_of_torch() -> set[str]:
         except PackageNotFoundError:  # needed on another platform
             continue
         found.add(name)
-        todo += [re.match(r"[\w.-]+", r).group() for r in needed if "extra ==" not in r]  # type: ignore[union-attr]
+        unread += [re.match(r"[\w.-]+", r).group() for r in needed if "extra ==" not in r]  # type: ignore[union-attr]
     return found
 
 
