@@ -25,11 +25,15 @@ setup: ## Make the environment (.venv) and install what is pinned; every other t
 book: setup ## Execute the chapters that need it and build the site into _build/html
 	@$(VENV) $(EXTENSION) book
 
+# A worker a core. They steal from one another's end: handed out in advance, nearly all slow tests, which lie side by side,
+# fell to one worker, and the others waited for it.
+TESTS := -m pytest -n logical --dist worksteal
+
 test: book lighthouse ## Run every test, with the coverage of src/ (browser tests look at the book just built)
-	$(VENV) -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
+	$(VENV) $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 unit: setup ## Run the tests that need neither the built book nor a browser
-	$(VENV) -m pytest -n 2 --ignore=tests/book --ignore=tests/browser
+	$(VENV) $(TESTS) --ignore=tests/book --ignore=tests/browser
 
 live: setup ## Serve the book on this machine; rebuild and reload while you edit chapters or src/
 	@$(VENV) $(EXTENSION) live
