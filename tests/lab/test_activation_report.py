@@ -48,7 +48,8 @@ def test_measuring_leaves_the_global_generator_alone(few_steps):
 def test_the_picture_shows_each_activation_in_every_panel(few_steps):
     figure = draw({name: measure(layer, (0, 1, 2)) for name, layer in [("ReLU", nn.ReLU), ("Tanh", nn.Tanh)]})
     assert [len(ax.lines) for ax in figure.axes] == [2, 2, 2]
-    assert [text.get_text() for text in figure.axes[0].get_legend().texts] == ["ReLU", "Tanh"]
+    assert [text.get_text() for text in figure.legends[0].texts] == ["ReLU", "Tanh"]
+    assert not any(ax.get_legend() for ax in figure.axes)  # it would cover a line
     plt.close(figure)
 
 

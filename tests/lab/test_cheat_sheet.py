@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import math
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 import torch
 from torch import nn
 
-from livegrad.lab.cheat_sheet import SHELVES, cost, defaults, extremes, link, members, run, state_bytes, table, value
+from livegrad.lab.cheat_sheet import SHELVES, defaults, link, members, run, state_bytes, value
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,35 +34,6 @@ def test_a_formula_has_the_value_that_torch_computes(formula, function):
         assert value(formula, x=x) == pytest.approx(float(function(torch.tensor(x, dtype=torch.float64))), rel=1e-12)
 
 
-class ByHand(nn.Module):
-    """Three passes forward; autograd needs four back and keeps x, for the sine, and the sine and the double of x."""
-
-    def forward(self, x):
-        return x.sin() * (2 * x)
-
-
-@pytest.mark.parametrize(
-    ("layer", "passes", "kept"),
-    [
-        (nn.Identity(), 0, 0),
-        (nn.Tanh(), 2, 4),  # one each way; the output is kept
-        (nn.Dropout(0.5), 4, 4),  # draw, scale and multiply; back one product with what was drawn
-        (ByHand(), 3 + 6, 12),  # back: two products, cosine, its product, the doubling, the sum of both ways
-    ],
-    ids=lambda case: type(case).__name__,
-)
-def test_passes_and_bytes_kept_are_those_counted_by_hand(layer, passes, kept):
-    assert cost(layer) == (passes, kept)
-
-
-def test_a_tensor_kept_twice_counts_once():
-    class Square(nn.Module):
-        def forward(self, x):
-            return x * x
-
-    assert cost(Square(), (10, 100))[1] == 4
-
-
 def test_letters_of_a_formula_are_given():
     assert value("a · x + α₁", a=2, x=3, α1=4) == 10
     with pytest.raises(NameError):
@@ -82,20 +52,6 @@ def test_a_rule_of_several_lines_takes_the_steps_of_torch():
     ours = run(rule, gradients, lr=0.1, β1=0.9, β2=0.999, ε=1e-8)
     assert ours == pytest.approx(parameter.item(), rel=1e-12)
     assert run("θ ← θ − lr · g · t", (1.0, 1.0), lr=0.5) == 1 - 0.5 - 1.0
-
-
-@pytest.mark.parametrize(
-    ("layer", "low", "high"),
-    [
-        (nn.ReLU(), 0, math.inf),
-        (nn.Tanh(), -1, 1),
-        (nn.Identity(), -math.inf, math.inf),
-        (nn.SiLU(), -0.278465, math.inf),
-        (nn.LogSigmoid(), -math.inf, 0),
-    ],
-)
-def test_the_extremes_of_known_functions_are_found(layer, low, high):
-    assert extremes(layer) == pytest.approx((low, high), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -127,15 +83,6 @@ def test_members_are_public_and_defined_on_the_shelf(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     assert list(members("cheat_shelf", lambda name, value: isinstance(value, type))) == ["B", "A"]
     assert list(members("cheat_shelf", lambda name, value: name.endswith("_"))) == ["f_"]
-
-
-def test_a_table_has_header_cells_for_columns_and_rows_and_escapes_text():
-    tree = ElementTree.fromstring(table("A & B", ["Name", "x < 0"], [["<code>f</code>", "1 if x < 0 else 2"]]))
-    assert [h.text for h in tree.iterfind(".//th[@scope='col']")] == ["Name", "x < 0"]
-    assert tree.find(".//th[@scope='row']/code").text == "f"
-    assert tree.find(".//td").text == "1 if x < 0 else 2"
-    assert tree.get("tabindex") == "0"
-    assert tree.get("aria-label") == "A & B"
 
 
 def test_a_link_leads_to_a_chapter():

@@ -69,12 +69,12 @@ def draw_shape(function: Callable[[Tensor], Tensor], name: str, color: str) -> F
         ax.axhline(0, color=COLORS["reference"], linewidth=0.8)
         ax.axvline(0, color=COLORS["reference"], linewidth=0.8)
     top.plot(at, y.detach().numpy(), color=color, linewidth=2.6)
-    top.set(ylim=(-1.6, 4.1), ylabel="$f(x)$", title=name)
+    top.set(ylim=(-1.6, 4.1), ylabel="f(x)", title=name)
     # A break where the slope jumps, so that the picture shows a jump and not a steep line.
     jumps = np.abs(np.diff(slope.numpy())) > 0.2
     broken = np.insert(slope.numpy(), np.flatnonzero(jumps) + 1, np.nan)
     bottom.plot(np.insert(at, np.flatnonzero(jumps) + 1, np.nan), broken, "--", color=color, linewidth=2.6)
-    bottom.set(xlim=(-5, 5), ylim=(-0.35, 1.35), ylabel="derivative $f\\,'(x)$", xlabel="input $x$")
+    bottom.set(xlim=(-5, 5), ylim=(-0.35, 1.35), ylabel="derivative f\u2009′(x)", xlabel="input $x$")
     return figure
 
 
@@ -98,5 +98,6 @@ def draw(reports: dict[str, Report]) -> Figure:
     loss.set(xlabel="step", ylabel=f"loss, mean of {BLOCK} steps")
     for ax in (forward, backward):
         ax.set_xticks([1, 5, 10, 15, 20])
-    forward.legend(loc="lower left", ncols=2)
+    # Above the panels: there is no corner of them that some activation's line does not pass.
+    figure.legend(*forward.get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure

@@ -1,4 +1,4 @@
-"""What the cheat sheet computes: members of a shelf, formulas that are text and can be run, ranges, costs, tables.
+"""What the cheat sheet computes: members of a shelf, formulas that are text and can be run, the state of optimizers.
 
 A formula stands on the page as a reader writes it, "max(0, x) + a · min(0, x)" or "m ← μ · m + g", and `value` and
 `run` execute that very text. So a page can assert that what it prints is what the package computes.
@@ -10,7 +10,7 @@ import inspect
 import math
 import pkgutil
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from html import escape
 from importlib import import_module
@@ -19,7 +19,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 # The build's cache takes a string that spells a module for an import: who uses this file depends on these shelves.
 SHELVES = {
@@ -84,53 +83,6 @@ def run(rule: str, gradients: Sequence[float], **letters: float) -> float:
     return float(state["θ"])
 
 
-def extremes(layer: nn.Module) -> tuple[float, float]:
-    """The least and the greatest value of a function of one number; infinite where it keeps growing up to |x| = 1e6."""
-    x = torch.cat([torch.linspace(-30, 30, 60_001, dtype=torch.float64), torch.tensor([-1e6, 1e6])])
-    with torch.no_grad():
-        y = layer.eval()(x.double())
-    low, high = float(y.min()), float(y.max())
-    return (low if low > -1e3 else -math.inf), (high if high < 1e3 else math.inf)
-
-
-class _Passes(TorchDispatchMode):
-    """Counts the operations of torch that go over `least` numbers or more; a view is none, nor is memory left empty."""
-
-    def __init__(self, least: int) -> None:
-        super().__init__()
-        self.least, self.count = least, 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        seen = [*args, *(out if isinstance(out, tuple) else (out,))]
-        works = not func.is_view and "empty" not in str(func)
-        self.count += works and any(isinstance(t, Tensor) and t.numel() >= self.least for t in seen)
-        return out
-
-
-def cost(layer: nn.Module, shape: Sequence[int] = (1000,)) -> tuple[int, float]:
-    """What an activation costs in training: passes over its numbers, and bytes kept from forward to backward.
-
-    A pass is an operation of torch that reads or writes at least half as many numbers as come in, forward and backward
-    together. The bytes are for each float32 number that comes in, and count a tensor once however often it is kept.
-    Neither depends on the machine; seconds do.
-    """
-    x = torch.linspace(-3, 3, math.prod(shape)).reshape(shape).requires_grad_()
-    kept: dict[int, Tensor] = {}
-
-    def keep(tensor: Tensor) -> Tensor:
-        kept[tensor.untyped_storage().data_ptr()] = tensor
-        return tensor
-
-    passes = _Passes(x.numel() // 2)
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), passes:
-        y = layer.train()(x)
-    upstream = torch.ones_like(y)
-    with passes:
-        torch.autograd.grad(y, x, upstream)
-    return passes.count, sum(t.untyped_storage().nbytes() for t in kept.values()) / x.numel()
-
-
 def state_bytes(make: Callable[[list[nn.Parameter]], torch.optim.Optimizer], n: int = 10_000) -> float:
     """Bytes of state a parameter after one step with float32: every tensor that the optimizer keeps, summed."""
     parameter = nn.Parameter(torch.zeros(n))
@@ -145,17 +97,6 @@ def defaults(function: Callable[..., Any]) -> dict[str, Any]:
     """The arguments of a signature whose default is neither 0 nor False nor None."""
     arguments = inspect.signature(function).parameters.values()
     return {a.name: a.default for a in arguments if a.default is not a.empty and a.default}
-
-
-def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """An HTML table in a box that scrolls; the first cell of a row is its header and may hold markup, the rest text."""
-    top = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
-    body = ""
-    for first, *rest in rows:
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        body += f'<tr><th scope="row">{first}</th>{cells}</tr>'
-    box = f'class="pst-scrollable-table-container lg-cheat" tabindex="0" role="region" aria-label="{escape(caption)}"'
-    return f'<div {box}><table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def link(name: str, thing: Any) -> str:
