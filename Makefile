@@ -3,10 +3,12 @@
 #
 # PYTHON   the Python that makes the environment (3.11 or newer):   make book PYTHON=python3.12
 # JOBS     chapters to execute at a time (default: one a core):     make book JOBS=2
+# WORKERS  tests to run at a time, with a browser each:             make test WORKERS=4
 # On Linux, pip takes a torch with CUDA (2.5 GB). The processor's version is enough and far smaller:
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make book
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := $(if $(filter Windows_NT,$(OS)),.venv/Scripts/python.exe,.venv/bin/python)
 EXTENSION := book/_extensions/livegrad_execution
 FORMS := book/_extensions/livegrad_forms
@@ -25,9 +27,9 @@ setup: ## Make the environment (.venv) and install what is pinned; every other t
 book: setup ## Execute the chapters that need it and build the site into _build/html
 	@$(VENV) $(EXTENSION) book
 
-# A worker a core. They steal from one another's end: handed out in advance, nearly all slow tests, which lie side by side,
-# fell to one worker, and the others waited for it.
-TESTS := -m pytest -n logical --dist worksteal
+# Workers steal from one another's end: handed out in advance, nearly all slow tests, which lie side by side, fell to one
+# of them, and the others waited for it.
+TESTS := -m pytest -n $(WORKERS) --dist worksteal
 
 test: book lighthouse ## Run every test, with the coverage of src/ (browser tests look at the book just built)
 	$(VENV) $(TESTS) --cov --cov-report=term-missing:skip-covered
