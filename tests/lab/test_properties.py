@@ -53,6 +53,7 @@ def test_known_functions_have_their_known_properties(layer, saturates, jumps, me
 def test_slopes_reach_their_known_ends():
     one = measure(nn.Sigmoid())
     assert (one.least_slope, one.greatest_slope) == pytest.approx((0, 0.25), abs=1e-6)
+    assert measure(nn.Softsign()).greatest_slope == pytest.approx(1, abs=1e-5)
     assert measure(SquaredReLU()).greatest_slope == math.inf
 
 
@@ -79,14 +80,15 @@ def test_measuring_changes_neither_the_layer_nor_the_generator():
 def test_the_table_has_a_column_for_each_layer_and_a_row_for_each_property(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda html: shown.append(html.data))
-    one, two = facts({"ReLU": nn.ReLU(), "ELU": nn.ELU()})
+    one, two, _ = facts({"ReLU": nn.ReLU(), "ELU": nn.ELU(), "Hard swish": nn.Hardswish()})
     assert (one.low, two.low) == pytest.approx((0, -1))
     tree = ElementTree.fromstring(shown[0])
-    assert [h.text for h in tree.iterfind(".//th[@scope='col']")] == ["Property", "ReLU", "ELU"]
+    assert [h.text for h in tree.iterfind(".//th[@scope='col']")] == ["Property", "ReLU", "ELU", "Hard swish"]
     rows = {row.find("th").text: [cell.text for cell in row.iterfind("td")] for row in tree.iterfind(".//tbody/tr")}
     assert len(rows) == len(properties._ROWS)
-    assert rows["Lowest and highest value"] == ["0 to ∞", "−1 to ∞"]
-    assert rows["Smooth"] == ["no: a corner at 0", "no corner, but the curvature jumps at 0"]
+    assert rows["Lowest and highest value"] == ["0 to ∞", "−1 to ∞", "−0.375 to ∞"]
+    smooth = ["no: a corner at 0", "no corner, but the curvature jumps at 0", "no: corners at −3 and 3"]
+    assert rows["Smooth"] == smooth
     with pytest.raises(ValueError, match="layers must hold at least one layer"):
         facts({})
 

@@ -56,7 +56,8 @@ def measure(layer: nn.Module, first: float | None = None) -> Properties:
     if first is not None:
         function = lambda x: layer(torch.stack([torch.full_like(x, first), x], dim=-1)).squeeze(-1)  # noqa: E731
 
-    wide = torch.cat([torch.linspace(-30, 30, 60_000), torch.tensor([-1e6, 1e6])]).double()
+    # Not 0 itself, where a corner has a slope by convention alone, but close to it on both sides.
+    wide = torch.cat([torch.linspace(-30, 30, 60_000), torch.tensor([-1e6, -1e-6, 1e-6, 1e6])]).double()
     slope = _derivatives(function, wide)[1]
     low, high = extremes(function)
     z = torch.linspace(-12, 12, 24_001, dtype=torch.float64)
@@ -207,8 +208,10 @@ def _smoothness(one: Properties) -> str:
         return "yes"
     kind, places = one.jumps
     at = " and ".join(_short(place) for place in places)
-    word = {"value": "no: a jump", "slope": "no: a corner", "curvature": "no corner, but the curvature jumps"}[kind]
-    return f"{word} at {at}"
+    if kind == "curvature":
+        return f"no corner, but the curvature jumps at {at}"
+    word = {"value": "jump", "slope": "corner"}[kind]
+    return f"no: {word}s at {at}" if len(places) > 1 else f"no: a {word} at {at}"
 
 
 _ROWS: dict[str, Callable[[Properties], str]] = {
