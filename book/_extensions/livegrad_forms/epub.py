@@ -291,7 +291,7 @@ def check(file: Path) -> str:
     """What epubcheck says of the file. Raises Unusable with its first messages where it finds a fault."""
     command = checker()
     if command is None:
-        return "not checked by epubcheck, which is not installed (Debian: apt install epubcheck)"
+        return "not checked by epubcheck: install Java, which it needs"
     done = subprocess.run([*command, str(file)], capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         messages = [line for line in (done.stdout + done.stderr).splitlines() if ": " in line or "(" in line]
