@@ -188,9 +188,11 @@ def simplify_formulas(article: Element) -> None:
         math.set("alttext", text_of(formula))
         math.tail = None
         formula[:] = [math]
-        for script in math.iter():
-            if script.tag in SCRIPTS:  # KaTeX puts the invisible sign of a function after the name in an index
-                script[:] = [child for child in script if child.text != "\N{FUNCTION APPLICATION}"]
+        for element in math.iter():
+            if element.tag in SCRIPTS:  # KaTeX puts the invisible sign of a function after the name in an index
+                element[:] = [child for child in element if child.text != "\N{FUNCTION APPLICATION}"]
+            if element.get("columnspacing") == "":  # of one column, which has no gaps
+                del element.attrib["columnspacing"]
     for element in article.iter():
         if lang := element.get("lang"):
             element.set("xml:lang", lang)
