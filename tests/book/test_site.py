@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
-import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +11,6 @@ from typing import Any
 import pytest
 from fontTools.ttLib import TTFont
 from livegrad_site import icons, math, pages, paths, styles
-from PIL import Image
 from sphinx.errors import ExtensionError
 
 # Sphinx, docutils and their extensions warn of their own future; ours is tested, not theirs.
@@ -133,31 +129,6 @@ def test_what_folds_is_a_details_element_with_a_plain_summary(book: Callable[...
     assert summary
     assert summary[1] == "A <em>title</em>"
     assert page.index("Inside.") < page.index("</details>")
-
-
-def test_a_picture_inside_a_page_becomes_a_file_beside_it_with_its_size(
-    book: Callable[..., Any], tmp_path: Path
-) -> None:
-    def picture(width: int, noise: int) -> tuple[bytes, str]:
-        file = io.BytesIO()
-        pixels = random.Random(noise).randbytes(width * 40 * 3)
-        Image.frombytes("RGB", (width, 40), pixels).save(file, format="png")
-        address = f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
-        return file.getvalue(), f'<img alt="a" src="{address}">'
-
-    (large, page), (small, icon) = picture(60, 1), picture(2, 2)
-    folder = tmp_path / "html" / "_images" / "cells"
-    built = book(index="# T\n\n```{toctree}\nshelf/topic\n```\n", shelf__topic=f"# P\n\n{page}\n\n{icon}\n").build()
-    (file,) = folder.iterdir()
-    assert file.read_bytes() == large
-    written = built.page("shelf/topic")
-    assert f'src="../_images/cells/{file.name}" width="60" height="40"' in written
-    assert base64.b64encode(small).decode() in written
-    assert base64.b64encode(large).decode() not in written
-
-    other, page = picture(60, 3)
-    book(shelf__topic=f"# P\n\n{page}\n").build()
-    assert [file.read_bytes() for file in folder.iterdir()] == [other]
 
 
 def test_a_link_to_a_page_shows_on_hover_what_it_is_about(book: Callable[..., Any]) -> None:

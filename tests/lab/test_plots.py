@@ -48,12 +48,6 @@ def test_the_same_figure_is_drawn_to_the_same_text():
     assert plots.to_svg(figure(), "a", "p") == plots.to_svg(figure(), "a", "p")
 
 
-def test_a_raster_figure_is_a_png_with_its_alternative_text(shown):
-    plots.show(figure(), alt="a < b", raster=True)
-    assert 'alt="a &lt; b"' in shown[0]
-    assert "data:image/png;base64," in shown[0]
-
-
 def test_a_figure_without_words_is_refused():
     with pytest.raises(ValueError, match="alt must say what the figure shows"):
         plots.show(figure(), alt=" ")

@@ -188,9 +188,11 @@ def simplify_formulas(article: Element) -> None:
         math.set("alttext", text_of(formula))
         math.tail = None
         formula[:] = [math]
-        for script in math.iter():
-            if script.tag in SCRIPTS:  # KaTeX puts the invisible sign of a function after the name in an index
-                script[:] = [child for child in script if child.text != "\N{FUNCTION APPLICATION}"]
+        for element in math.iter():
+            if element.tag in SCRIPTS:  # KaTeX puts the invisible sign of a function after the name in an index
+                element[:] = [child for child in element if child.text != "\N{FUNCTION APPLICATION}"]
+            if element.get("columnspacing") == "":  # of one column, which has no gaps
+                del element.attrib["columnspacing"]
     for element in article.iter():
         if lang := element.get("lang"):
             element.set("xml:lang", lang)
@@ -291,7 +293,7 @@ def check(file: Path) -> str:
     """What epubcheck says of the file. Raises Unusable with its first messages where it finds a fault."""
     command = checker()
     if command is None:
-        return "not checked by epubcheck, which is not installed (Debian: apt install epubcheck)"
+        return "not checked by epubcheck: install Java, which it needs"
     done = subprocess.run([*command, str(file)], capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         messages = [line for line in (done.stdout + done.stderr).splitlines() if ": " in line or "(" in line]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import itertools
@@ -116,20 +115,8 @@ def to_svg(fig: Figure, alt: str, prefix: str) -> str:
     )
 
 
-def _with_palette(picture: io.BytesIO) -> bytes:
-    """The picture in 256 colours: a third of the bytes, and no difference an eye can find."""
-    from PIL import Image  # matplotlib brings it
-
-    smaller = io.BytesIO()
-    Image.open(picture).convert("RGB").quantize(256).save(smaller, format="png", optimize=True)
-    return smaller.getvalue()
-
-
-def show(fig: Figure, alt: str, *, raster: bool = False) -> None:
-    """Display `fig` in the page and close it.
-
-    Inline SVG takes the page's text colour, so it follows a dark theme. Pictures with very many marks (surfaces,
-    images) are smaller as PNG: `raster=True` draws those on white, at twice the resolution.
+def show(fig: Figure, alt: str) -> None:
+    """Display `fig` in the page, as inline SVG in the page's own text colour, and close it.
 
     Args:
         alt: what the picture shows, for those who cannot see it; one or two sentences.
@@ -141,17 +128,6 @@ def show(fig: Figure, alt: str, *, raster: bool = False) -> None:
 
     if not alt.strip():
         raise ValueError(f"alt must say what the figure shows, got {alt!r}")
-    number = next(_numbers)
-    if raster:
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format="png", dpi=180, bbox_inches="tight", metadata={"Software": None})
-        data = base64.b64encode(_with_palette(buffer)).decode()
-        width = round(fig.get_size_inches()[0] * 96)
-        body = (
-            f'<img alt="{html.escape(alt, quote=True)}" style="width:{width}px;max-width:100%;height:auto" '
-            f'src="data:image/png;base64,{data}">'
-        )
-    else:
-        body = to_svg(fig, alt, f"figure{number}")
+    svg = to_svg(fig, alt, f"figure{next(_numbers)}")
     plt.close(fig)
-    display(HTML(f'<div class="lg-figure">{body}</div>'))
+    display(HTML(f'<div class="lg-figure">{svg}</div>'))
