@@ -3,10 +3,12 @@
 #
 # PYTHON   the Python that makes the environment (3.11 or newer):   make book PYTHON=python3.12
 # JOBS     chapters to execute at a time (default: one a core):     make book JOBS=2
+# WORKERS  tests to run at a time, with a browser each:             make test WORKERS=4
 # On Linux, pip takes a torch with CUDA (2.5 GB). The processor's version is enough and far smaller:
 #   PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu make book
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := $(if $(filter Windows_NT,$(OS)),.venv/Scripts/python.exe,.venv/bin/python)
 EXTENSION := book/_extensions/livegrad_execution
 FORMS := book/_extensions/livegrad_forms
@@ -25,11 +27,15 @@ setup: ## Make the environment (.venv) and install what is pinned; every other t
 book: setup ## Execute the chapters that need it and build the site into _build/html
 	@$(VENV) $(EXTENSION) book
 
+# Workers steal from one another's end: handed out in advance, nearly all slow tests, which lie side by side, fell to one
+# of them, and the others waited for it.
+TESTS := -m pytest -n $(WORKERS) --dist worksteal
+
 test: book lighthouse ## Run every test, with the coverage of src/ (browser tests look at the book just built)
-	$(VENV) -m pytest -n 2 --cov --cov-report=term-missing:skip-covered
+	$(VENV) $(TESTS) --cov --cov-report=term-missing:skip-covered
 
 unit: setup ## Run the tests that need neither the built book nor a browser
-	$(VENV) -m pytest -n 2 --ignore=tests/book --ignore=tests/browser
+	$(VENV) $(TESTS) --ignore=tests/book --ignore=tests/browser
 
 live: setup ## Serve the book on this machine; rebuild and reload while you edit chapters or src/
 	@$(VENV) $(EXTENSION) live

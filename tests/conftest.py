@@ -5,6 +5,7 @@ Where no browser is found the tests are skipped and say so; with CI set they fai
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,3 +47,17 @@ def browser(chromium: str) -> Iterator[Any]:
         running = playwright.chromium.launch(executable_path=chromium, args=switches)
         yield running
         running.close()
+
+
+@pytest.fixture(autouse=True)
+def no_event_loop_of_another_test(request: pytest.FixtureRequest) -> Iterator[None]:
+    """From a worker's first test with a browser to its last one, Playwright's event loop counts as running, and asyncio
+    refuses to run another. Tests without a browser, which may come in between, do not see it.
+    """
+    loop = asyncio._get_running_loop()
+    if loop is None or "browser" in request.fixturenames:
+        yield
+        return
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)

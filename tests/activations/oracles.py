@@ -118,6 +118,14 @@ ORACLES = {
         torch=lambda x: torch.nn.functional.leaky_relu(x, 1.5),
         arguments={"negative_slope": 1.5},
     ),
+    "leaky_relu[0]": Oracle(
+        f=lambda x: max(x, mp.zero),
+        module="LeakyReLU",
+        limits=((0, 0), (mpmath.inf, 1)),
+        kinks={0.0: 0.0},
+        torch=lambda x: torch.nn.functional.leaky_relu(x, 0.0),
+        arguments={"negative_slope": 0.0},
+    ),
     "elu": Oracle(
         f=lambda x: elu(x, 1),
         module="ELU",
@@ -191,6 +199,19 @@ ORACLES = {
         limits=((0, 0), (mpmath.inf, 1)),
         stationary=(-0.6392323,),
         arguments={"beta": 2.0},
+    ),
+    "swish[-0.5]": Oracle(
+        f=lambda x: x / (1 + mpmath.exp(x / 2)),
+        module="Swish",
+        limits=((-mpmath.inf, 1), (0, 0)),
+        stationary=(2.5569290,),
+        arguments={"beta": -0.5},
+    ),
+    "swish[0]": Oracle(
+        f=lambda x: x / 2,
+        module="Swish",
+        limits=((-mpmath.inf, 0.5), (mpmath.inf, 0.5)),
+        arguments={"beta": 0.0},
     ),
     "hardswish": Oracle(
         f=lambda x: x * min(max(x + 3, mp.zero), mp.mpf(6)) / 6,

@@ -150,7 +150,7 @@ def test_value_and_derivative_are_right_to_the_last_places(name, dtype):
 
 
 @pointwise
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@every_dtype
 def test_derivative_is_right_where_it_crosses_zero(name, dtype):
     points = [p + step for p in ORACLES[name].stationary for step in (-0.24, -0.1, -0.01, 0.0, 0.01, 0.1, 0.24)]
     x = torch.tensor(points, dtype=dtype)
@@ -328,16 +328,44 @@ def test_the_layer_equals_the_function_and_survives_copy_pickle_and_state_dict(n
         assert repr(each) == repr(module)
 
 
-@pointwise
-def test_names_and_defaults_of_arguments_are_those_of_torch(name):
-    ours, theirs = getattr(HOME[name.partition("[")[0]], ORACLES[name].module), getattr(nn, ORACLES[name].module, None)
-    if theirs is None:
-        pytest.skip("torch has no such layer")
+LAYERS = {name: file for file in FILES.values() for name in defined_in(file, nn.Module)}
 
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if hasattr(nn, name)])
+def test_names_order_and_defaults_of_the_arguments_of_a_layer_are_those_of_torch(name):
     def arguments(module):
         return [(p.name, p.default) for p in inspect.signature(module).parameters.values()]
 
-    assert arguments(ours) == [a for a in arguments(theirs) if a[0] not in ("device", "dtype")]
+    theirs = [a for a in arguments(getattr(nn, name)) if a[0] not in ("device", "dtype")]
+    if name in ("Softmax", "LogSoftmax"):  # ours does not guess `dim`, and has a temperature after it
+        theirs = [("dim", inspect.Parameter.empty), ("temperature", 1.0)]
+    assert arguments(getattr(LAYERS[name], name)) == theirs
+
+
+def arguments_in_torch(name: str) -> list[tuple[str, object]]:
+    """Names and defaults from the signature, or from the schema where the function is not written in Python."""
+    function = getattr(torch if "softmax" in name else nn.functional, name)
+    try:
+        return [(p.name, p.default) for p in inspect.signature(function).parameters.values()]
+    except ValueError:
+        schema = getattr(torch.ops.aten, name)
+        schema = getattr(schema, "int" if "softmax" in name else "default")._schema
+        return [
+            (
+                "input" if a.name == "self" else a.name,
+                a.default_value if a.has_default_value() else inspect.Parameter.empty,
+            )
+            for a in schema.arguments
+        ]
+
+
+@pytest.mark.parametrize("name", [name for name in HOME if hasattr(nn.functional, name) and name != "linear"])
+def test_names_order_and_defaults_of_the_arguments_of_a_function_are_those_of_torch(name):
+    ours = [(p.name, p.default) for p in inspect.signature(getattr(HOME[name], name)).parameters.values()]
+    theirs = arguments_in_torch(name)
+    if "softmax" in name:
+        theirs.append(("temperature", 1.0))
+    assert ours == theirs
 
 
 @pointwise
@@ -354,3 +382,88 @@ def test_in_place_overwrites_the_input_and_keeps_the_gradient(name):
     assert "inplace=True" in repr(type(layer(name))(**ORACLES[name].arguments, inplace=True))
     with pytest.raises(RuntimeError, match="leaf"):
         function(name)(x, inplace=True)
+
+
+# --- What mixes elements or draws random numbers ----------------------------------------------------------------
+
+MIXING = [
+    ("PReLU", {"num_parameters": 4}),
+    ("RReLU", {}),
+    ("AlphaDropout", {}),
+    ("StraightThroughStep", {}),
+    ("Softmax", {"dim": 1}),
+    ("LogSoftmax", {"dim": 1, "temperature": 0.5}),
+    ("Maxout", {"dim": 1}),
+    ("GLU", {"dim": 1}),
+    ("ReGLU", {"dim": 1}),
+    ("GEGLU", {"dim": 1}),
+    ("SwiGLU", {"dim": 1}),
+]
+mixing = pytest.mark.parametrize(("name", "arguments"), MIXING, ids=[name for name, _ in MIXING])
+IMAGES = (2, 4, 3, 5)
+
+
+def seeded(module: nn.Module):
+    def f(x: Tensor) -> Tensor:
+        torch.manual_seed(0)
+        return module(x)
+
+    return f
+
+
+def test_every_layer_without_an_oracle_is_among_those_that_mix():
+    assert {name for name, _ in MIXING} == set(LAYERS) - {oracle.module for oracle in ORACLES.values()}
+
+
+@mixing
+def test_a_layer_that_mixes_keeps_channels_last(name, arguments):
+    x = torch.randn(IMAGES).to(memory_format=torch.channels_last)
+    y, d = value_and_derivative(getattr(LAYERS[name], name)(**arguments), x)
+    if name == "Maxout":  # a maximum over neighbours is written anew, and in the usual order
+        assert y.is_contiguous()
+        return
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert d.is_contiguous(memory_format=torch.channels_last)
+
+
+@mixing
+def test_a_layer_that_mixes_gives_for_a_strided_input_what_it_gives_for_its_copy(name, arguments):
+    module = getattr(LAYERS[name], name)(**arguments).eval()
+    base = torch.randn(5, 3, 4, 2, generator=torch.Generator().manual_seed(1))
+    for view in (
+        base.permute(3, 2, 1, 0),
+        base.transpose(1, 2)[::2],
+        base[:, :, :, :1].transpose(1, 2).expand(5, 4, 3, 2),
+    ):
+        for ours, copied in zip(
+            value_and_derivative(module, view), value_and_derivative(module, view.contiguous()), strict=True
+        ):
+            torch.testing.assert_close(ours, copied)
+
+
+@mixing
+@every_dtype
+def test_a_layer_that_mixes_keeps_dtype_device_and_an_empty_batch(name, arguments, dtype):
+    module = getattr(LAYERS[name], name)(**arguments)
+    y, d = value_and_derivative(module, torch.linspace(-3, 3, math.prod(IMAGES)).view(IMAGES).to(dtype))
+    assert y.dtype == d.dtype == dtype
+    assert module.to("meta")(torch.empty(IMAGES, device="meta", dtype=dtype)).device.type == "meta"
+    empty = torch.zeros(0, *IMAGES[1:], dtype=dtype)
+    y, d = value_and_derivative(getattr(LAYERS[name], name)(**arguments), empty)
+    assert y.shape == (0, *IMAGES[1:]) or y.shape == (0, IMAGES[1] // 2, *IMAGES[2:])
+    assert d.shape == empty.shape
+
+
+@pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch's own tracer does it
+@mixing
+def test_a_layer_that_mixes_compiles_and_exports(name, arguments):
+    x = torch.randn(IMAGES, generator=torch.Generator().manual_seed(2))
+    torch.compiler.reset()
+    module = getattr(LAYERS[name], name)(**arguments)
+    compiled = seeded(torch.compile(module, backend="aot_eager", fullgraph=True))
+    for ours, theirs in zip(value_and_derivative(compiled, x), value_and_derivative(seeded(module), x), strict=True):
+        torch.testing.assert_close(ours, theirs)
+    batch = torch.export.Dim("batch", min=2, max=1024)
+    program = torch.export.export(module.eval(), (x,), dynamic_shapes=({0: batch},))
+    twice = torch.cat([x, x])
+    torch.testing.assert_close(program.module()(twice), module(twice))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from fractions import Fraction
 
 import pytest
 import torch
@@ -41,11 +42,22 @@ def test_the_reciprocal_slope_inverts(x, a):
     assert leaky_relu(leaky_relu(at, a), 1 / a).item() == pytest.approx(at.item(), rel=1e-15)
 
 
-def test_backward_of_leaky_relu_keeps_one_byte_an_element():
+def test_backward_of_leaky_relu_keeps_the_input_and_nothing_else():
     kept = []
+    x = torch.randn(100, requires_grad=True)
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        leaky_relu(torch.randn(100, requires_grad=True))
-    assert [(t.dtype, t.numel()) for t in kept] == [(torch.bool, 100)]
+        leaky_relu(x)
+    assert [t.data_ptr() for t in kept] == [x.data_ptr()]
+
+
+@every_dtype
+def test_an_upstream_gradient_is_rounded_once_and_stopped_by_a_slope_of_zero(dtype):
+    x = torch.linspace(-2, 2, 8).to(dtype).requires_grad_()
+    upstream = torch.rand(8, generator=torch.Generator().manual_seed(9)).to(dtype)
+    (ours,), (theirs,) = (torch.autograd.grad(f(x, 0.3), x, upstream) for f in (leaky_relu, nn.functional.leaky_relu))
+    assert torch.equal(ours, theirs)
+    (stopped,) = torch.autograd.grad(leaky_relu(x, 0.0), x, torch.full_like(x, math.inf))
+    assert stopped.tolist() == [0] * 4 + [math.inf] * 4
 
 
 @pytest.mark.parametrize("make", [lambda a: leaky_relu(torch.zeros(2), a), LeakyReLU])
@@ -77,6 +89,23 @@ def test_prelu_and_both_its_gradients_agree_with_torch(shape, count, dtype):
     for ours, theirs in zip(*results, strict=True):
         assert ours.dtype == dtype
         torch.testing.assert_close(ours, theirs)
+
+
+@every_dtype
+def test_prelu_rounds_once(dtype):
+    # Products of its numbers are exact in fractions: value and both derivatives are the nearest number to the true one.
+    x = torch.cat([torch.arange(-160, 161) / 16, torch.rand(200, generator=torch.Generator().manual_seed(8)) * 20 - 10])
+    x, weight = x.to(dtype).requires_grad_(), torch.tensor(0.3, dtype=dtype)
+    y = prelu(x, weight)
+    (slopes,) = torch.autograd.grad(y.sum(), x)
+    exact = [Fraction(v) * (1 if v > 0 else Fraction(weight.item())) for v in x.tolist()]
+    # float() rounds a fraction to the nearest float64; from there to a narrower type is exact enough: the product of
+    # two of its numbers fits in float64.
+    assert torch.equal(y.detach(), torch.tensor([float(v) for v in exact], dtype=torch.float64).to(dtype))
+    assert torch.equal(slopes, torch.where(x > 0, 1.0, weight).to(dtype))
+    for one in x.detach()[:3].reshape(3, 1):
+        learned = weight.clone().requires_grad_()
+        assert torch.equal(torch.autograd.grad(prelu(one, learned).sum(), learned)[0], one[0])
 
 
 def test_the_gradient_of_a_slope_is_finite_beside_an_infinite_input():

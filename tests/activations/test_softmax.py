@@ -91,8 +91,9 @@ def test_value_and_jacobian_are_right_to_the_last_places(name, dtype):
     # relative error of 2^-20 in float32: 8 units, or 16 of a number that begins with 1.
     assert value <= 20
     assert slope <= 40
-    assert value <= worst["torch"][0] + 1
-    assert slope <= worst["torch"][1] + 1
+    # Half a unit of slack, as in the contract: the largest of a hundred errors is a random number.
+    assert value <= worst["torch"][0] + 0.5
+    assert slope <= worst["torch"][1] + 0.5
 
 
 @pytest.mark.parametrize("gap", [15.0, 20.0, 40.0, 80.0])

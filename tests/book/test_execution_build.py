@@ -142,7 +142,7 @@ def test_an_interrupted_build_ends_its_kernels_and_keeps_what_was_finished(scrat
     build.send_signal(signal.SIGINT)
     rest, _ = build.communicate(timeout=30)
     assert build.returncode == driver.INTERRUPTED
-    assert "Interrupted; chapters that had finished are kept." in rest
+    assert "Interrupted. Chapters that had finished are kept." in rest
     assert "no earlier site" in rest
     assert not is_running(int((book.root / "pid").read_text()))
 

@@ -55,7 +55,7 @@ def test_a_published_book_has_cards_a_sitemap_and_a_page_for_wrong_addresses(
         f"{SITE}part/one.html",
     ]
     lost = built.page("404")
-    assert f'<base href="{SITE}" />' in lost
+    assert f'<base href="{SITE}404.html" />' in lost
     assert f'href="{SITE}search.html"' in lost
     assert 'content="noindex"' in lost
 

@@ -248,6 +248,33 @@ def test_the_fonts_of_formulas_keep_the_characters_of_the_pages_and_no_others(tm
     assert ord("∂") in kept["KaTeX_Main-Regular"]
 
 
+def test_a_recorded_number_has_a_minus_sign_and_a_power_of_ten(book: Callable[..., Any]) -> None:
+    recorded = {
+        "0.5": "0.5",
+        "-0.5": "−0.5",
+        "-2 to -.5": "−2 to −.5",
+        "-inf": "−inf",
+        "5e-08": "5 × 10<sup>−8</sup>",
+        "1e-06": "10<sup>−6</sup>",
+        "-3.2e+05 to 1.0e10": "−3.2 × 10<sup>5</sup> to 1.0 × 10<sup>10</sup>",
+        "warm-up, 2020-12-01": "warm-up, 2020-12-01",
+    }
+    # The name that myst-nb gives to what `glue:text` puts into a text.
+    text = "# T\n\nIn -1 or 1e-06.\n\n" + "".join(f"[{number}]{{.pasted-text}}\n\n" for number in recorded)
+    page = book(index=text).build(myst_enable_extensions=["attrs_inline"]).page().replace("\N{NO-BREAK SPACE}", " ")
+    assert re.findall(r'class="pasted-text">(.*?)</span>', page) == list(recorded.values())
+    assert "In -1 or 1e-06." in page
+
+
+def test_no_recorded_number_of_the_book_begins_with_a_hyphen() -> None:
+    site = paths.ROOT / "_build" / "html"
+    pages = [file.read_text("utf-8") for file in site.glob("*/*.html")]
+    found = [number for page in pages for number in re.findall(r'class="pasted-text">(.*?)</span>', page)]
+    assert len(found) > 1000, "run `make book` first"
+    assert any("−" in number for number in found)
+    assert [number for number in found if re.match(r"-[\d.]|[\d.]+e[+-]?\d", number)] == []
+
+
 def test_the_button_for_issues_asks_about_this_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITHUB_REPOSITORY", "Owner/book")
     issues = {"url": "https://github.com/Owner/book/issues/new?title=Issue", "text": "Open issue"}

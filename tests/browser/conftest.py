@@ -33,9 +33,10 @@ def pages_with_a_module() -> list[str]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page_name" in metafunc.fixturenames:
-        metafunc.parametrize("page_name", [*pages(), "search", "genindex"])
+        # By the scope pytest puts the tests of a page together, so that they can share it.
+        metafunc.parametrize("page_name", [*pages(), "search", "genindex"], scope="session")
     if "module_page" in metafunc.fixturenames:
-        metafunc.parametrize("module_page", pages_with_a_module())
+        metafunc.parametrize("module_page", pages_with_a_module(), scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +91,7 @@ class Visit:
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     bytes: int = 0
+    shifts: float = 0.0
 
 
 # Layout shifts are only told to an observer that is there when they happen.
@@ -101,42 +103,73 @@ new PerformanceObserver((list) => {
 """
 
 
-@pytest.fixture
-def visit(browser: Any, address: str) -> Iterator[Callable[..., Visit]]:
-    """Open a page of the site: `visit("activations/mish", viewport=PHONE, color_scheme="dark")`.
+def open_page(browser: Any, name: str, start: str, settle: bool = False, **options: Any) -> Visit:
+    """Open a page in a context of its own, with no other host in reach.
 
     With `settle` it waits until half a second has passed without a request; else until the page has loaded.
     """
-    contexts = []
+    context = browser.new_context(**{"viewport": DESKTOP, "color_scheme": "light", **options})
+    context.add_init_script(WATCH_SHIFTS)
+    page = context.new_page()
+    visit = Visit(page)
 
-    def open_page(name: str, start: str = address, settle: bool = False, **options: Any) -> Visit:
-        context = browser.new_context(**{"viewport": DESKTOP, "color_scheme": "light", **options})
-        contexts.append(context)
-        context.add_init_script(WATCH_SHIFTS)
-        page = context.new_page()
-        visit = Visit(page)
+    def note(request: Any) -> None:
+        # No other host answers in a test: the request is noted, and refused at once.
+        if not request.url.startswith((start, "data:", "blob:")):
+            visit.foreign.append(request.url)
 
-        def note(request: Any) -> None:
-            # No other host answers in a test: the request is noted, and refused at once.
-            if not request.url.startswith((start, "data:", "blob:")):
-                visit.foreign.append(request.url)
+    page.on("request", note)
+    context.route(lambda url: not url.startswith((start, "data:", "blob:")), lambda route: route.abort())
+    page.on("requestfailed", lambda request: visit.failed.append(f"{request.url}: {request.failure}"))
+    page.on("response", lambda r: visit.failed.append(f"{r.url}: {r.status}") if r.status >= 400 else None)
+    page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    network = context.new_cdp_session(page)
+    network.send("Network.enable")
 
-        page.on("request", note)
-        context.route(lambda url: not url.startswith((start, "data:", "blob:")), lambda route: route.abort())
-        page.on("requestfailed", lambda request: visit.failed.append(f"{request.url}: {request.failure}"))
-        page.on("response", lambda r: visit.failed.append(f"{r.url}: {r.status}") if r.status >= 400 else None)
-        page.on("console", lambda m: visit.errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: visit.errors.append(str(error)))
-        network = context.new_cdp_session(page)
-        network.send("Network.enable")
+    def weigh(event: dict[str, Any]) -> None:
+        visit.bytes += event["encodedDataLength"]
 
-        def weigh(event: dict[str, Any]) -> None:
-            visit.bytes += event["encodedDataLength"]
+    network.on("Network.loadingFinished", weigh)
+    page.goto(f"{start}/{name}.html", wait_until="networkidle" if settle else "load")
+    return visit
 
-        network.on("Network.loadingFinished", weigh)
-        page.goto(f"{start}/{name}.html", wait_until="networkidle" if settle else "load")
-        return visit
 
-    yield open_page
-    for context in contexts:
-        context.close()
+@pytest.fixture
+def visit(browser: Any, address: str) -> Iterator[Callable[..., Visit]]:
+    """Open a page of the site: `visit("activations/mish", viewport=PHONE, color_scheme="dark")`."""
+    opened = []
+
+    def open_one(name: str, start: str = address, settle: bool = False, **options: Any) -> Visit:
+        opened.append(open_page(browser, name, start, settle, **options))
+        return opened[-1]
+
+    yield open_one
+    for seen in opened:
+        seen.page.context.close()
+
+
+def arrived(browser: Any, name: str, address: str, **options: Any) -> Iterator[Visit]:
+    """A page for several tests, with what happened until it had settled: nothing that a test does to it counts."""
+    seen = open_page(browser, name, address, settle=True, **options)
+    shifts = seen.page.evaluate("window.shifts")
+    yield Visit(seen.page, [*seen.foreign], [*seen.failed], [*seen.errors], seen.bytes, shifts)
+    seen.page.context.close()
+
+
+@pytest.fixture(scope="session")
+def on_desktop(browser: Any, address: str, page_name: str) -> Iterator[Visit]:
+    """The page on a desktop. Tests that share it may fold, resize and recolor it, and no more."""
+    yield from arrived(browser, page_name, address)
+
+
+@pytest.fixture(scope="session")
+def on_phone(browser: Any, address: str, page_name: str) -> Iterator[Visit]:
+    """The page on a phone. Tests that share it may fold it, and no more."""
+    yield from arrived(browser, page_name, address, viewport=PHONE)
+
+
+@pytest.fixture(scope="session")
+def with_clipboard(browser: Any, address: str, module_page: str) -> Iterator[Visit]:
+    """The page on a desktop that lets tests read what was copied."""
+    yield from arrived(browser, module_page, address, permissions=["clipboard-read", "clipboard-write"])

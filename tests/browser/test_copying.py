@@ -25,16 +25,13 @@ def tested() -> set[Path]:
     return set(module.MODULES)
 
 
-def open_with_clipboard(visit: Callable[..., Any], page: str) -> Any:
-    opened = visit(page, permissions=["clipboard-read", "clipboard-write"]).page
-    opened.evaluate("navigator.clipboard.writeText('')")
-    return opened
+@pytest.fixture
+def page(with_clipboard: Any) -> Any:
+    with_clipboard.page.evaluate("navigator.clipboard.writeText('')")
+    return with_clipboard.page
 
 
-def test_the_button_copies_a_file_that_was_run_alone(
-    visit: Callable[..., Any], tested: set[Path], module_page: str
-) -> None:
-    page = open_with_clipboard(visit, module_page)
+def test_the_button_copies_a_file_that_was_run_alone(page: Any, tested: set[Path]) -> None:
     figures = page.locator(".lg-module")
     assert figures.count() >= 1
     for number in range(figures.count()):
@@ -47,8 +44,7 @@ def test_the_button_copies_a_file_that_was_run_alone(
         assert page.evaluate("navigator.clipboard.readText()") == source.read_text("utf-8")
 
 
-def test_the_download_is_the_file_byte_for_byte(visit: Callable[..., Any], site: Path, module_page: str) -> None:
-    page = visit(module_page).page
+def test_the_download_is_the_file_byte_for_byte(page: Any, site: Path) -> None:
     for figure in page.locator(".lg-module").all():
         name = figure.get_attribute("data-module")
         with page.expect_download() as download:
@@ -58,8 +54,7 @@ def test_the_download_is_the_file_byte_for_byte(visit: Callable[..., Any], site:
         assert (site / "code" / f"{name}.py").read_bytes() == source
 
 
-def test_a_cells_button_copies_its_code(visit: Callable[..., Any], module_page: str) -> None:
-    page = open_with_clipboard(visit, module_page)
+def test_a_cells_button_copies_its_code(page: Any) -> None:
     cell = page.locator("div.cell_input:visible").first
     cell.hover()
     cell.locator("button.copybtn").click()

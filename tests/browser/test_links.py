@@ -57,6 +57,16 @@ def test_ids_of_a_page_are_unique(site: Path, page_name: str) -> None:
     assert sorted({i for i in ids if ids.count(i) > 1}) == []
 
 
+def test_no_link_reads_like_click_here(site: Path, page_name: str) -> None:
+    says_nothing = {"click here", "here", "this", "more", "go", "start", "read more", "see more", "learn more",
+                    "more info", "more information", "information", "right here", "click this"}  # fmt: skip
+    links = re.findall(r"<a [^>]*href=[^>]*>(.*?)</a>", (site / f"{page_name}.html").read_text("utf-8"), re.DOTALL)
+    assert links
+    assert [
+        text for text in (re.sub(r"<[^>]+>", "", link).strip().lower() for link in links) if text in says_nothing
+    ] == []
+
+
 def test_every_page_has_a_description_of_its_own(site: Path) -> None:
     described = {}
     for page in sorted(p for p in site.rglob("*.html") if "_static" not in p.parts):

@@ -12,7 +12,6 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-PHONE = {"width": 360, "height": 740}
 # What a first visit may weigh over the wire. Chapters of pictures get more when there are any.
 HEAVIEST = 350_000
 
@@ -42,17 +41,15 @@ OUT_OF_REACH = """() => [...document.querySelectorAll("article *")].filter((e) =
   && e.tabIndex < 0 && !e.querySelector("[tabindex='0']")).map((e) => e.outerHTML.slice(0, 160))"""
 
 
-def test_a_page_loads_whole_from_its_own_host_without_errors(visit: Callable[..., Any], page_name: str) -> None:
-    seen = visit(page_name, settle=True)
-    assert seen.foreign == []
-    assert seen.failed == []
-    assert seen.errors == []
+def test_a_page_loads_whole_from_its_own_host_without_errors(on_desktop: Any) -> None:
+    assert on_desktop.foreign == []
+    assert on_desktop.failed == []
+    assert on_desktop.errors == []
 
 
-def test_a_page_is_light_and_does_not_jump(visit: Callable[..., Any], page_name: str) -> None:
-    seen = visit(page_name, viewport=PHONE, settle=True)
-    assert 0 < seen.bytes <= HEAVIEST
-    assert seen.page.evaluate("window.shifts") <= 0.01
+def test_a_page_is_light_and_does_not_jump(on_phone: Any) -> None:
+    assert 0 < on_phone.bytes <= HEAVIEST
+    assert on_phone.shifts <= 0.01
 
 
 def test_a_page_opens_from_a_folder(visit: Callable[..., Any], site: Path, page_name: str) -> None:
@@ -64,8 +61,8 @@ def test_a_page_opens_from_a_folder(visit: Callable[..., Any], site: Path, page_
     seen.page.locator("main h1:visible").first.wait_for(timeout=5000)
 
 
-def test_a_phone_needs_no_sideways_scrolling(visit: Callable[..., Any], page_name: str) -> None:
-    page = visit(page_name, viewport=PHONE).page
+def test_a_phone_needs_no_sideways_scrolling(on_phone: Any) -> None:
+    page = on_phone.page
     for unfolded in ("false", "true"):
         page.evaluate(f"document.querySelectorAll('details').forEach((d) => {{ d.open = {unfolded}; }})")
         assert page.evaluate(TOO_WIDE) == []
@@ -73,8 +70,8 @@ def test_a_phone_needs_no_sideways_scrolling(visit: Callable[..., Any], page_nam
     assert page.evaluate(OUT_OF_REACH) == [], "these boxes scroll, and no key gets into them"
 
 
-def test_formulas_are_rendered_and_pictures_say_what_they_show(visit: Callable[..., Any], page_name: str) -> None:
-    page = visit(page_name).page
+def test_formulas_are_rendered_and_pictures_say_what_they_show(on_desktop: Any) -> None:
+    page = on_desktop.page
     assert page.locator(".katex-error, .math-error").count() == 0
     assert (
         page.evaluate("[...document.querySelectorAll('.math')].filter((e) => !e.querySelector('.katex')).length") == 0

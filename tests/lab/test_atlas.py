@@ -59,7 +59,7 @@ def test_each_network_learns_what_torch_learns_with_it_alone(name, own):
     for init in chunk.inits:
         layers = [nn.Linear(*shape) for shape in atlas.shapes(chunk, 64)]
         model = nn.Sequential(layers[0], nn.Tanh(), layers[1], nn.Tanh(), layers[2], nn.Tanh(), layers[3])
-        row, at = atlas.start(init, atlas.shapes(chunk, 64), seed=7), 0
+        row, at = atlas.first_weights(init, atlas.shapes(chunk, 64), seed=7), 0
         for layer in layers:
             for p, shape in ((layer.weight, layer.weight.T.shape), (layer.bias, layer.bias.shape)):
                 p.data = row[at : at + p.numel()].view(shape).T.clone() if p.ndim == 2 else row[at : at + p.numel()]
@@ -93,7 +93,7 @@ def test_starts_have_the_variance_they_promise_and_only_the_default_has_biases()
     factors = {"default": 1 / 3, "xavier": 1, "kaiming": 2, "orthogonal": 1}
     assert set(factors) == set(atlas.INITIALIZERS)
     for init, factor in factors.items():
-        weight, bias = atlas.start(init, [(300, 300)], seed=3).split([90_000, 300])
+        weight, bias = atlas.first_weights(init, [(300, 300)], seed=3).split([90_000, 300])
         # Standard error of a variance of 90,000 numbers: at most √(2/90,000) = 0.5 %.
         assert weight.var().item() == pytest.approx(factor / 300, rel=0.02)
         assert (bias.abs().max() > 0) == (init == "default")

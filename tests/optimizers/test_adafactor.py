@@ -114,3 +114,27 @@ def test_each_parameter_has_the_resolution_of_its_own_dtype() -> None:
             p.grad = torch.tensor([1.0, 1e-9, 1e-9], dtype=p.dtype)
         Adafactor(parameters).step()
     assert torch.equal(double, alone)  # torch takes the bfloat16's for both, and differs
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("shape", [(4, 5), (2, 3, 4), (6,), (), (0, 3)])
+def test_stacked_tensors_each_have_sizes_of_their_own(shape: tuple[int, ...], weight_decay: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    apart = [(10.0**k * torch.randn(shape, dtype=torch.float64, generator=generator)) for k in range(-3, 3)]
+    together = [p.clone() for p in apart]
+    options = {"lr": 0.1, "eps": (None, 1e-2), "weight_decay": weight_decay}
+    one_by_one, stacked = Adafactor(apart, foreach=False, **options), Adafactor(together, **options)
+    for step in range(5):
+        for k, (p, q) in enumerate(zip(apart, together, strict=True)):
+            p.grad = 10.0 ** (-k) * torch.randn(shape, dtype=torch.float64, generator=generator)
+            if k == 2 and step < 2:
+                p.grad = None  # its count of steps is another one from here on
+            q.grad = None if p.grad is None else p.grad.clone()
+        one_by_one.step()
+        stacked.step()
+    for p, q in zip(apart, together, strict=True):
+        torch.testing.assert_close(p, q, rtol=1e-12, atol=0.0)
+        for name, x in one_by_one.state[p].items():
+            torch.testing.assert_close(
+                torch.as_tensor(x), torch.as_tensor(stacked.state[q][name]), rtol=1e-12, atol=0.0
+            )

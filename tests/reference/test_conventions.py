@@ -73,9 +73,21 @@ RECORDED: dict[str, tuple[list[float], Any]] = {
         [0.8991254005059595, -1.997638972603874],
         lambda page: page["adagrad"](0.1, 1e-7, inside=True, start=0.1),
     ),
+    "optax.adagrad(0.1, initial_accumulator_value=0.1, eps=1e-2)": (
+        [0.9005167356880994, -1.9979784088479278],
+        lambda page: page["adagrad"](0.1, 0.01, inside=True, start=0.1),
+    ),
+    "keras Adagrad(0.1, epsilon=1e-2)": (
+        [0.9005167356880994, -1.9979784088479278],
+        lambda page: page["adagrad"](0.1, 0.01, inside=True, start=0.1),
+    ),
     "keras SGD(0.1, weight_decay=0.3)": (
         [0.856528, -1.9352559999999999],
         lambda page: page["decayed_sgd"](0.1, 0.3),
+    ),
+    "keras SGD(0.1, momentum=0.9, weight_decay=0.3)": (
+        [0.7453779999999999, -1.9469560000000001],
+        lambda page: page["keras_decayed_sgd"](0.1, 0.3, 0.9),
     ),
 }
 

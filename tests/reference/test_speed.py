@@ -1,4 +1,4 @@
-"""The page on speed has every optimizer that torch has too; its benchmark runs, and counts bytes rightly."""
+"""The page on speed has every optimizer that torch has too; its benchmarks run, and compare what is the same."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "book/reference/speed.md").read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmark_of_optimizers", ROOT / "benchmarks/optimizers.py")
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmark_of_{name}", ROOT / f"benchmarks/{name}.py")
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    return loaded("optimizers")
+
+
+@pytest.fixture(scope="module")
+def activations() -> ModuleType:
+    return loaded("activations")
 
 
 def test_the_page_measures_every_optimizer_of_the_shelf_that_torch_has(benchmark: ModuleType) -> None:
@@ -58,3 +67,46 @@ def test_bytes_are_the_gradient_once_and_weights_and_state_twice(
     optimizer = benchmark.discovered()[name](benchmark.parameters(2, (5, 7)))
     optimizer.step()
     assert benchmark.bytes_moved(optimizer) == numbers * 4 * 2 * 5 * 7
+
+
+def test_every_activation_is_measured_but_the_two_whose_gradient_is_a_constant(activations: ModuleType) -> None:
+    shelf = ROOT / "src/livegrad/activations"
+    public = {
+        name for file in shelf.glob("*.py") for name in re.findall(r"^def ([a-z]\w*)\(", file.read_text("utf-8"), re.M)
+    }
+    measured = {
+        name
+        for name, value in vars(activations).items()
+        if getattr(value, "__module__", "").startswith("livegrad.activ")
+    }
+    assert {"relu", "swiglu"} <= public
+    assert public - measured == {"binary_step", "linear"}
+
+
+def test_the_benchmark_compares_ways_to_the_same_values_and_gradients(activations: ModuleType) -> None:
+    x = torch.randn(64, 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    upstream = torch.randn(64, 64, generator=torch.Generator().manual_seed(1))
+    for name, ways in activations.CONTESTANTS.items():
+        results = {}
+        for way, f in ways.items():
+            torch.manual_seed(2)
+            y = f(x)
+            results[way] = y, torch.autograd.grad(y, x, upstream[:, : y.shape[1]])[0]
+        for way, result in results.items():
+            if name in ("RReLU", "Alpha dropout") and way == "torch":
+                assert result[0].shape == x.shape  # torch draws other numbers from the same seed
+                continue
+            torch.testing.assert_close(
+                result, results["ours"], msg=lambda text, name=name, way=way: f"{name} {way}: {text}"
+            )
+
+
+def test_the_benchmark_of_activations_runs(
+    activations: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(activations, "SHAPES", {"small": (4, 6)})
+    monkeypatch.setattr(sys, "argv", ["activations.py", "--threads", "1", "--rounds", "1", "--no-compile"])
+    activations.main()
+    lines = capsys.readouterr().out.splitlines()
+    for name in activations.CONTESTANTS:
+        assert sum(line[:16].strip() == name and " ours " in line for line in lines) == 1, name

@@ -90,14 +90,14 @@ def is_dotted_name(value: object) -> TypeGuard[str]:
 
 def _executed_nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """Walk the tree without what only type checkers read: `if TYPE_CHECKING:` imports nothing when code runs."""
-    todo = [tree]
-    while todo:
-        node = todo.pop()
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
         yield node
         if isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}:
-            todo.extend(node.orelse)
+            waiting.extend(node.orelse)
         else:
-            todo.extend(ast.iter_child_nodes(node))
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def as_python(cell: str) -> str:
@@ -113,17 +113,17 @@ class SourceTree:
 
     def needed_by(self, cells: list[str]) -> list[Path]:
         """Return the files below `src/` on which the cells depend, directly or through others, sorted."""
-        todo: set[Path] = set()
+        unread: set[Path] = set()
         for cell in cells:
             try:
-                todo |= self._files(as_python(cell), package="")
+                unread |= self._files(as_python(cell), package="")
             except SyntaxError:  # let the execution report it
-                todo |= self._everything_in(self.src)
+                unread |= self._everything_in(self.src)
         done: set[Path] = set()
-        while todo:
-            path = todo.pop()
+        while unread:
+            path = unread.pop()
             done.add(path)
-            todo |= self._imports_of(path) - done
+            unread |= self._imports_of(path) - done
         done -= {path for path in done if self._only_passed_by(path, done)}
         return sorted(done | {data for path in done for data in self._data_beside(path)})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import os
 import time
 from collections import deque
@@ -14,11 +13,10 @@ from .cache import BookCache
 from .chapters import Chapter, Project, Unreadable
 from .dependencies import SourceTree
 from .execute import CellProblem, execute_notebook, prepare_matplotlib
+from .exits import CANNOT_START, FAILED, INTERRUPTED, stopped
 from .progress import Clock, Progress, describe, run_time_table, say, shown
 from .run_times import read_run_times, write_run_times
 from .site import SiteFailed, Workshop, publish, recover
-
-FAILED, CANNOT_START, INTERRUPTED = 1, 2, 130
 
 
 class Refused(Exception):
@@ -59,15 +57,8 @@ def build(project: Project, jobs: int | None = None, builder: str = "html") -> i
     except SiteFailed:
         say(f"\nThe build stopped: the warnings above are errors.\n{what_remains(project)}")
         return FAILED
-    except KeyboardInterrupt:
-        say(f"\nInterrupted; chapters that had finished are kept.\n{what_remains(project)}")
-        return INTERRUPTED
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        say(f"\nerror: no space left on the disk that holds {project.build}: free some and build again")
-        say(what_remains(project))
-        return FAILED
+    except (KeyboardInterrupt, OSError) as reason:
+        return stopped(reason, project.build, f"Chapters that had finished are kept.\n{what_remains(project)}")
     say(f"\nRun times (* executed now):\n{run_time_table(seconds, executed)}")
     say(f"\nBuilt in {clock}. Open {(project.html / 'index.html').as_uri()}")
     return 0

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import errno
 import sys
 from pathlib import Path
 
 # Python puts this folder first on the path; what it must find are the packages in the folder above.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-FAILED, CANNOT_START, INTERRUPTED = 1, 2, 130
-
 
 def main() -> int:
     """Read the arguments and do it; return the exit code. Whatever happens, the last good file stays."""
     from filelock import FileLock, Timeout
+    from livegrad_execution.exits import CANNOT_START, FAILED, stopped
     from livegrad_execution.progress import Clock, say, shown
 
     from livegrad_forms.offer import FORMS, make, offer
@@ -39,14 +37,8 @@ def main() -> int:
     except Unusable as problem:
         say(f"error: {problem}\n{remains}")
         return FAILED
-    except KeyboardInterrupt:
-        say(f"\nInterrupted. {remains}")
-        return INTERRUPTED
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        say(f"error: no space left on the disk that holds {target.parent}: free some and try again\n{remains}")
-        return FAILED
+    except (KeyboardInterrupt, OSError) as reason:
+        return stopped(reason, target.parent, remains)
     for note in notes:
         say(note)
     say(f"{shown(target)}: {target.stat().st_size / 1e6:.1f} MB, in {clock}")

@@ -21,6 +21,7 @@ from . import (
     pictures,
     policy,
     previews,
+    recorded,
     search,
     weight,
 )
@@ -44,6 +45,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
         pictures,
         policy,
         previews,
+        recorded,
         search,
         weight,
     ):

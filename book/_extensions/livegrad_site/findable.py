@@ -68,10 +68,13 @@ def introduce(app: Sphinx, page: str, template: str, context: dict[str, Any], do
 
 
 def not_found(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
-    """404.html, which a host shows below any address: so its own addresses are counted from the site's root."""
+    """404.html, which a host shows below any address: so its own addresses are counted from where the file lies.
+
+    From the file, not from its folder: the link over the menus to "#main-content" would lead to the home page.
+    """
     if site := site_of(app):
         body = NOT_FOUND.format(home=site, search=f"{site}search.html")
-        base = f'<base href="{html.escape(site, quote=True)}" />\n<meta name="robots" content="noindex" />'
+        base = f'<base href="{html.escape(site, quote=True)}404.html" />\n<meta name="robots" content="noindex" />'
         yield "404", {"title": "No page here", "body": body, "metatags": base}, "page.html"
 
 

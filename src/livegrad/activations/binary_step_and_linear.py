@@ -22,8 +22,9 @@ class _Step(torch.autograd.Function):
 
     @staticmethod
     def forward(input: Tensor, value_at_zero: float, width: float) -> Tensor:
-        # heaviside turns NaN into 0 and so hides an error upstream
-        return torch.where(input.isnan(), input, torch.heaviside(input, input.new_full((), value_at_zero)))
+        sign = input.sign()
+        step = sign.clamp(min=0).add_(1 - sign.abs(), alpha=value_at_zero)
+        return step.add_(input.clamp(-1, 1), alpha=0)  # sign and heaviside make NaN 0 and so hide an error upstream
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float, float], output: Tensor) -> None:

@@ -37,7 +37,7 @@ class _Elu(torch.autograd.Function):
     def forward(input: Tensor, alpha: float, scale: float, width: float) -> Tensor:
         x = input if input.dtype == torch.float64 else input.float()
         left = _times(scale * alpha, torch.expm1(_times(1 / width, x.clamp(max=0))))
-        return torch.where(x > 0, _times(scale, x), left).to(input.dtype)
+        return left.add_(x.relu(), alpha=scale).to(input.dtype)  # each is 0 where the other is not
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float, float, float], output: Tensor) -> None:
@@ -49,10 +49,11 @@ class _Elu(torch.autograd.Function):
         (input,) = ctx.saved_tensors
         alpha, scale, width = ctx.numbers
         x = input if input.dtype == torch.float64 else input.float()
-        # The clamp: without it the exponential of a large x is inf, and inf in the piece not chosen gives NaN one
-        # derivative further.
-        left = _times(scale * alpha / width, _times(1 / width, x.clamp(max=0)).exp())
-        return (grad * torch.where(x > 0, scale, left)).to(input.dtype), None, None, None
+        # The clamp: the exponential of a large x is inf, and inf times the weight 0 below would be NaN.
+        slope = _times(scale * alpha / width, _times(1 / width, x.clamp(max=0)).exp())
+        if alpha != width:  # else the slope does not jump at 0: with e^0 it is right on the right too
+            slope = torch.lerp(slope, slope.new_full((), scale), x.sign().clamp(min=0))
+        return (grad * slope).to(input.dtype), None, None, None
 
 
 def _apply(input: Tensor, alpha: float, scale: float, width: float, inplace: bool) -> Tensor:

@@ -32,8 +32,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def squared_relu(input: Tensor) -> Tensor:
     """max(0, x)²; its derivative, 2 max(0, x), has no jump; input as for :func:`relu`."""
-    r = relu(input)
-    return r * r
+    return relu(input).square()
 
 
 class ReLU(nn.Module):

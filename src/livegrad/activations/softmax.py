@@ -15,18 +15,24 @@ import torch
 from torch import Tensor, nn
 
 
+def _put(x: Tensor, dim: int, place: Tensor, value: Tensor) -> Tensor:
+    """x with another value at one place of each row. What scatter returns is contiguous; here the layout of x stays."""
+    result = x.scatter(dim, place, value)
+    return result if x.is_contiguous() else torch.empty_like(x).copy_(result)
+
+
 def _below_the_largest(x: Tensor, dim: int, temperature: float) -> tuple[Tensor, Tensor]:
     """(x - its largest) / T, and the place of the largest. Written there, 0 is right even for inf - inf."""
     largest, winner = x.max(dim, keepdim=True)  # one winner, also in a tie
     below = x - largest
     if temperature != 1:
         below /= temperature
-    return below.scatter(dim, winner, 0.0), winner
+    return _put(below, dim, winner, torch.zeros_like(largest)), winner
 
 
 class _Softmax(torch.autograd.Function):
     """Saves the output. Adding one number to every upstream gradient changes nothing, so backward first takes away
-    that of the winner: then no 1 - p has to be formed where p is nearly 1.
+    their mean: then that of a nearly certain winner is nearly 0, and no 1 - p is formed where p is nearly 1.
     """
 
     generate_vmap_rule = True
@@ -44,7 +50,7 @@ class _Softmax(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (p,) = ctx.saved_tensors
-        g = grad - grad.gather(ctx.dim, p.argmax(ctx.dim, keepdim=True))
+        g = grad - (p * grad).sum(ctx.dim, keepdim=True)
         result = p * (g - (p * g).sum(ctx.dim, keepdim=True))
         return (result if ctx.temperature == 1 else result / ctx.temperature), None, None
 
@@ -69,11 +75,8 @@ class _LogSoftmax(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (log_p,) = ctx.saved_tensors
         total = grad.sum(ctx.dim, keepdim=True)
-        result = grad - log_p.exp() * total
-        # Where p is nearly 1 that difference cancels: for the largest, grad (1 - p) - p others, 1 - p = -expm1(ln p).
-        winner = log_p.argmax(ctx.dim, keepdim=True)
-        log_most, own = log_p.gather(ctx.dim, winner), grad.gather(ctx.dim, winner)
-        result = result.scatter(ctx.dim, winner, -(own * log_most.expm1() + log_most.exp() * (total - own)))
+        # grad - p total cancels where p is nearly 1. So p (grad - total) + (1 - p) grad, with 1 - p = -expm1(ln p).
+        result = torch.addcmul(log_p.exp() * (grad - total), log_p.expm1(), grad, value=-1)
         return (result if ctx.temperature == 1 else result / ctx.temperature), None, None
 
 
@@ -87,9 +90,8 @@ def _apply(
         raise TypeError(f"input must be a floating-point tensor, got {x.dtype}")
     if not x.numel():
         return x.clone()
-    result: Tensor = kind.apply(x if x.dtype == torch.float64 else x.float(), dim, temperature).to(x.dtype)
-    # What scatter returns is contiguous; the layout of the input is kept.
-    return result if x.is_contiguous() else torch.empty_like(x).copy_(result)
+    result: Tensor = kind.apply(x if x.dtype == torch.float64 else x.float(), dim, temperature)
+    return result.to(x.dtype)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: torch.dtype | None = None, temperature: float = 1.0) -> Tensor:

@@ -55,7 +55,7 @@ class _Softplus(torch.autograd.Function):
 
 
 class _Squareplus(torch.autograd.Function):
-    """(x + √(x² + b)) / 2, for x <= 0 as (b / 2) / (√(x² + b) - x), where the sum would cancel. Saves the input."""
+    """(x + √(x² + b)) / 2 as max(x, 0) + (b / 2) / (√(x² + b) + |x|): no term is a difference. Saves the input."""
 
     generate_vmap_rule = True
 
@@ -63,8 +63,8 @@ class _Squareplus(torch.autograd.Function):
     def forward(input: Tensor, b: float) -> Tensor:
         x = input if input.dtype == torch.float64 else input.float()
         # hypot, because x² overflows; halves before the sum, because the sum may overflow too.
-        half = 0.5 * torch.hypot(x, x.new_full((), math.sqrt(b))) + 0.5 * x.abs()
-        return torch.where(x > 0, half, b / 4 / half).to(input.dtype)
+        half = torch.add(0.5 * torch.hypot(x, x.new_full((), math.sqrt(b))), x.abs(), alpha=0.5)
+        return (x.relu() + b / 4 / half).to(input.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
@@ -77,11 +77,10 @@ class _Squareplus(torch.autograd.Function):
         x = input if input.dtype == torch.float64 else input.float()
         largest = torch.finfo(x.dtype).max
         x = x.clamp(-largest, largest)  # inf / inf would be NaN
-        root = torch.hypot(x, x.new_full((), math.sqrt(ctx.b)))
-        # Not abs: its derivative at 0 is 0, and a second derivative goes through here.
-        half = 0.5 * root + 0.5 * torch.where(x > 0, x, -x)
-        result = grad * (torch.where(x > 0, half, ctx.b / 4 / half) / root)
-        return result.to(input.dtype), None
+        root, right = torch.hypot(x, x.new_full((), math.sqrt(ctx.b))), x.relu()
+        # right - x / 2, not |x| / 2: both kinks at 0 must be on the same side for a second derivative.
+        half = 0.5 * root + (right - 0.5 * x)
+        return (grad * ((right + ctx.b / 4 / half) / root)).to(input.dtype), None
 
 
 def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:

@@ -59,7 +59,7 @@ class _Softsign(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (input,) = ctx.saved_tensors
         x = input if input.dtype == torch.float64 else input.float()
-        r = 1 / (1 + x.abs())  # squared after the division: (1 + |x|)² may overflow
+        r = x.abs().add_(1).reciprocal_()  # squared after the division: (1 + |x|)² may overflow
         result: Tensor = grad * (r * r)
         return result.to(input.dtype)
 

@@ -185,7 +185,7 @@ def shapes(chunk: Chunk, inputs: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(sizes))
 
 
-def start(init: str, layers: Sequence[tuple[int, int]], seed: int) -> Tensor:
+def first_weights(init: str, layers: Sequence[tuple[int, int]], seed: int) -> Tensor:
     """First weights and biases of a network as one row: layer by layer the weight (inputs, outputs), then the bias."""
     generator = torch.Generator().manual_seed(seed)
     parts = []
@@ -221,7 +221,7 @@ def train(chunk: Chunk) -> Outcome:
         value = nn.functional.cross_entropy(network(row, x), y)
         return value, value
 
-    first = {(init, seed): start(init, layers, seed) for init in chunk.inits for seed in chunk.seeds}
+    first = {(init, seed): first_weights(init, layers, seed) for init in chunk.inits for seed in chunk.seeds}
     rows = torch.stack([first[init, seed] for _, _, init, seed in members])  # (members, all numbers of a network)
     parts = iter(rows.split(len(chunk.inits) * len(chunk.seeds)))  # the rows of one optimizer at one learning rate
     slices, optimizers = [], []

@@ -119,9 +119,10 @@ class Adagrad(torch.optim.Optimizer):
                 options["lr"] = float(group["lr"])
             alike: dict[Any, list[dict[str, Any]]] = {}
             for p in group["params"]:
-                if p.grad is None:
+                g = p.grad
+                if g is None:
                     continue
-                if p.grad.is_sparse and group["weight_decay"] != 0:
+                if g.is_sparse and group["weight_decay"] != 0:
                     raise RuntimeError("weight_decay must be 0 with sparse gradients: it moves every row")
                 state = self.state[p]
                 if not state:
@@ -130,15 +131,15 @@ class Adagrad(torch.optim.Optimizer):
                     state["sum"] = torch.full_like(p, complex(first, first) if p.is_complex() else first)
                 state["step"] += 1
                 t = state["step"] if compiling else float(state["step"])
-                if p.grad.is_sparse:
-                    g = p.grad.coalesce()  # a row that occurs twice gets the square of its sum
+                if g.is_sparse:
+                    g = g.coalesce()  # a row that occurs twice gets the square of its sum
                     rows = tuple(g.indices())
                     place, s = p[rows], state["sum"][rows]
                     adagrad(**as_real(g=g.values(), p=place, s=s), t=t, **options)
                     p[rows], state["sum"][rows] = place, s
                     continue
-                row = as_real(g=p.grad, p=p, s=state["sum"])
-                if group["foreach"] and not compiling and type(p.grad) is Tensor:
+                row = as_real(g=g, p=p, s=state["sum"])
+                if group["foreach"] and not compiling and type(g) is Tensor:
                     alike.setdefault((t, p.shape, p.dtype, p.device), []).append(row)
                 else:
                     adagrad(**row, t=t, **options)
@@ -202,17 +203,18 @@ class Adadelta(torch.optim.Optimizer):
                 options["lr"] = float(group["lr"])
             alike: dict[Any, list[dict[str, Any]]] = {}
             for p in group["params"]:
-                if p.grad is None:
+                g = p.grad
+                if g is None:
                     continue
-                if p.grad.is_sparse:
+                if g.is_sparse:
                     raise RuntimeError("Adadelta does not support sparse gradients")
                 state = self.state[p]
                 if not state:
                     state["step"] = torch.tensor(0.0) if compiling else 0  # not used; torch's checkpoints have it
                     state["square_avg"], state["acc_delta"] = torch.zeros_like(p), torch.zeros_like(p)
                 state["step"] += 1
-                row = as_real(g=p.grad, p=p, v=state["square_avg"], d=state["acc_delta"])
-                if group["foreach"] and not compiling and type(p.grad) is Tensor:
+                row = as_real(g=g, p=p, v=state["square_avg"], d=state["acc_delta"])
+                if group["foreach"] and not compiling and type(g) is Tensor:
                     alike.setdefault((p.shape, p.dtype, p.device), []).append(row)
                 else:
                     adadelta(**row, **options)

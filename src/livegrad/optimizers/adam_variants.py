@@ -9,7 +9,7 @@ the Variance of the Adaptive Learning Rate and Beyond, 2020, Algorithm 2 (RAdam)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from numbers import Real
 from typing import Any
 
@@ -130,7 +130,66 @@ def at_least_tiny(eps: float, p: Tensor) -> float:
     return max(eps, torch.finfo(p.dtype).tiny)
 
 
-class Adamax(torch.optim.Optimizer):
+class _TwoMoments(torch.optim.Optimizer):
+    """The loop of the three classes: each names its update, the options of it, and its second tensor of state."""
+
+    update: Callable[..., None]
+    options: tuple[str, ...]
+    second = ("v", "exp_avg_sq")  # the name in the update, and that in the state
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        check(defaults)
+        super().__init__(params, defaults)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        check(self.defaults | param_group)
+        super().add_param_group(param_group)
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
+        """Update every parameter that has a gradient; `closure` is called first, and its loss returned."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        compiling = torch.compiler.is_compiling()  # then t stays a tensor: a new number would compile anew
+        letter, second = self.second
+        for group in self.param_groups:
+            options = {name: group[name] for name in self.options}
+            if not compiling:
+                options["lr"] = float(group["lr"])
+            alike: dict[Any, tuple[dict[str, Any], list[dict[str, Any]]]] = {}
+            for p in group["params"]:
+                g = p.grad
+                if g is None:
+                    continue
+                if g.is_sparse:
+                    raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
+                state = self.state[p]
+                if not state:
+                    state["step"] = torch.tensor(0.0) if compiling else 0
+                    state["exp_avg"], state[second] = torch.zeros_like(p), torch.zeros_like(p)
+                state["step"] += 1
+                numbers = self._numbers(state["step"] if compiling else float(state["step"]), state, group)
+                row: dict[str, Any] = {"g": g, "p": p, "m": state["exp_avg"], letter: state[second]}
+                if p.is_complex():
+                    row = {name: torch.view_as_real(x) for name, x in row.items()}
+                if group["foreach"] and not compiling and type(g) is Tensor:
+                    key = (*numbers.values(), p.shape, p.dtype, p.device)
+                    alike.setdefault(key, (numbers, []))[1].append(row)
+                else:
+                    self.update(**row, **numbers, **options)
+            for numbers, rows in alike.values():
+                for row in together(rows):
+                    self.update(**row, **numbers, **options)
+        return loss
+
+    def _numbers(self, t: Any, state: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+        """What the update of one parameter needs besides tensors and options: its step number t."""
+        return {"t": t}
+
+
+class Adamax(_TwoMoments):
     """θ ← θ − lr · m̂ / u with u ← max(β₂ u, |g| + ε), element by element, with two numbers of state for each weight.
 
     Arguments, defaults and checkpoints are those of `torch.optim.Adamax`. Complex parameters are updated as pairs of
@@ -143,11 +202,16 @@ class Adamax(torch.optim.Optimizer):
         eps: added to |g|, in [0, inf), as torch does; raised to the dtype's smallest normal number where it is below.
         weight_decay: λ in [0, inf); adds λθ to the gradient.
         maximize: step up the gradient.
+        foreach: update small parameters of equal shape together, as one tensor; the numbers are the same.
 
     Raises:
         ValueError: an option is out of its range.
         RuntimeError: a gradient is sparse.
     """
+
+    update = staticmethod(adamax)
+    options = ("lr", "betas", "eps", "weight_decay", "maximize")
+    second = ("u", "exp_inf")
 
     def __init__(
         self,
@@ -158,25 +222,14 @@ class Adamax(torch.optim.Optimizer):
         weight_decay: float = 0,
         *,
         maximize: bool = False,
+        foreach: bool = True,
     ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
-        check(defaults)
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        defaults |= {"maximize": maximize, "foreach": foreach}
         super().__init__(params, defaults)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        check(self.defaults | param_group)
-        super().add_param_group(param_group)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Update every parameter that has a gradient; `closure` is called first, and its loss returned."""
-        loss = call(closure)
-        for _, tensors, options in turns(self, "exp_inf", "lr", "betas", "eps", "weight_decay", "maximize"):
-            adamax(*tensors, **options)
-        return loss
-
-
-class NAdam(torch.optim.Optimizer):
+class NAdam(_TwoMoments):
     """Adam whose step already contains the present gradient with the weight that it will have in the next one.
 
     Arguments, defaults and checkpoints are those of `torch.optim.NAdam`. Complex parameters are updated as pairs of
@@ -191,11 +244,15 @@ class NAdam(torch.optim.Optimizer):
         momentum_decay: ψ in [0, inf): how fast the momentum rises; 0 keeps it at half of `betas[0]`.
         decoupled_weight_decay: take the share lr · λ from each weight, as AdamW, in place of adding λθ to the gradient.
         maximize: step up the gradient.
+        foreach: update small parameters of equal shape together, as one tensor; the numbers are the same.
 
     Raises:
         ValueError: an option is out of its range.
         RuntimeError: a gradient is sparse.
     """
+
+    update = staticmethod(nadam)
+    options = ("lr", "betas", "eps", "weight_decay", "decoupled_weight_decay", "maximize")
 
     def __init__(
         self,
@@ -208,33 +265,23 @@ class NAdam(torch.optim.Optimizer):
         decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool = True,
     ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        defaults |= {"maximize": maximize, "foreach": foreach}
         defaults |= {"momentum_decay": momentum_decay, "decoupled_weight_decay": decoupled_weight_decay}
-        check(defaults)
         super().__init__(params, defaults)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        check(self.defaults | param_group)
-        super().add_param_group(param_group)
-
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Update every parameter that has a gradient; `closure` is called first, and its loss returned."""
-        loss = call(closure)
-        names = ("lr", "betas", "eps", "weight_decay", "momentum_decay", "decoupled_weight_decay", "maximize")
-        for state, tensors, options in turns(self, "exp_avg_sq", *names):
-            schedule = options["betas"][0], options.pop("momentum_decay")
-            mu, mu_next = momentum(options["t"], *schedule), momentum(options["t"] + 1, *schedule)
-            # A Python number, since loading would cast a tensor to the dtype of the weight. torch's is a tensor.
-            product = state.get("mu_product", 1.0)
-            product = product if torch.compiler.is_compiling() else float(product)
-            state["mu_product"] = product * mu
-            nadam(*tensors, mu=mu, mu_next=mu_next, product=product * mu, **options)
-        return loss
+    def _numbers(self, t: Any, state: dict[str, Any], group: dict[str, Any]) -> dict[str, Any]:
+        schedule = group["betas"][0], group["momentum_decay"]
+        mu, mu_next = momentum(t, *schedule), momentum(t + 1, *schedule)
+        # A Python number, since loading would cast a tensor to the dtype of the weight. torch's is a tensor.
+        product = state.get("mu_product", 1.0)
+        state["mu_product"] = product = (product if torch.compiler.is_compiling() else float(product)) * mu
+        return {"t": t, "mu": mu, "mu_next": mu_next, "product": product}
 
 
-class RAdam(torch.optim.Optimizer):
+class RAdam(_TwoMoments):
     """θ ← θ − lr · r · m̂ / √v̂ with a factor r < 1 that rises to 1; the first five steps are lr · m̂.
 
     Arguments, defaults and checkpoints are those of `torch.optim.RAdam`. Complex parameters are updated as pairs of
@@ -249,11 +296,15 @@ class RAdam(torch.optim.Optimizer):
         weight_decay: λ in [0, inf).
         decoupled_weight_decay: take the share lr · λ from each weight, as AdamW, in place of adding λθ to the gradient.
         maximize: step up the gradient.
+        foreach: update small parameters of equal shape together, as one tensor; the numbers are the same.
 
     Raises:
         ValueError: an option is out of its range.
         RuntimeError: a gradient is sparse.
     """
+
+    update = staticmethod(radam)
+    options = ("lr", "betas", "eps", "weight_decay", "decoupled_weight_decay", "maximize")
 
     def __init__(
         self,
@@ -265,57 +316,28 @@ class RAdam(torch.optim.Optimizer):
         decoupled_weight_decay: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool = True,
     ) -> None:
-        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "maximize": maximize}
+        defaults = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        defaults |= {"maximize": maximize, "foreach": foreach}
         defaults["decoupled_weight_decay"] = decoupled_weight_decay
-        check(defaults)
         super().__init__(params, defaults)
 
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        check(self.defaults | param_group)
-        super().add_param_group(param_group)
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Update every parameter that has a gradient; `closure` is called first, and its loss returned."""
-        loss = call(closure)
-        names = ("lr", "betas", "eps", "weight_decay", "decoupled_weight_decay", "maximize")
-        for _, tensors, options in turns(self, "exp_avg_sq", *names):
-            radam(*tensors, **options)
-        return loss
+def together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of tensors of equal shape as fewer rows of stacked ones; what is done to those is copied back, save for `g`.
 
-
-def turns(
-    optimizer: torch.optim.Optimizer, second: str, *names: str
-) -> list[tuple[dict[str, Any], list[Tensor], dict[str, Any]]]:
-    """State, tensors (gradient, parameter, two of state) and options of each parameter that steps; its t advances."""
-    compiling = torch.compiler.is_compiling()  # then t stays a tensor: a new number would compile anew
-    found = []
-    for group in optimizer.param_groups:
-        options = {name: group[name] for name in names}
-        if not compiling:
-            options["lr"] = float(group["lr"])
-        for p in group["params"]:
-            if p.grad is None:
-                continue
-            if p.grad.is_sparse:
-                raise RuntimeError(f"{type(optimizer).__name__} does not support sparse gradients")
-            state = optimizer.state[p]
-            if not state:
-                state["step"] = torch.tensor(0.0) if compiling else 0
-                state["exp_avg"], state[second] = torch.zeros_like(p), torch.zeros_like(p)
-            state["step"] += 1
-            t = state["step"] if compiling else float(state["step"])
-            tensors = [p.grad, p, state["exp_avg"], state[second]]
-            tensors = [torch.view_as_real(x) for x in tensors] if p.is_complex() else tensors
-            found.append((state, tensors, options | {"t": t}))
-    return found
-
-
-def call(closure: Callable[[], float] | None) -> float | None:
-    """The loss that `closure` returns, with gradients on."""
-    with torch.enable_grad():
-        return None if closure is None else closure()
+    Copying costs less than to call the update for each small tensor, and element by element nothing else changes.
+    """
+    count = max(1, 2**16 // max(1, rows[0]["p"].numel()))
+    for part in (rows[i : i + count] for i in range(0, len(rows), count)):
+        if len(part) == 1:
+            yield part[0]
+            continue
+        stacks = {name: torch.stack([row[name] for row in part]) for name in part[0]}
+        yield stacks
+        for name in stacks.keys() - {"g"}:
+            torch.unbind_copy(stacks[name], out=[row[name] for row in part])
 
 
 def check(options: dict[str, Any]) -> None:

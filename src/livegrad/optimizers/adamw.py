@@ -103,9 +103,10 @@ class AdamW(torch.optim.Optimizer):
                 options["lr"] = float(group["lr"])
             alike: dict[Any, list[dict[str, Any]]] = {}
             for p in group["params"]:
-                if p.grad is None:
+                g = p.grad
+                if g is None:
                     continue
-                if p.grad.is_sparse:
+                if g.is_sparse:
                     raise RuntimeError("AdamW does not support sparse gradients")
                 state = self.state[p]
                 if not state:
@@ -115,12 +116,12 @@ class AdamW(torch.optim.Optimizer):
                         state["max_exp_avg_sq"] = torch.zeros_like(p)
                 state["step"] += 1
                 t = state["step"] if compiling else float(state["step"])
-                row: dict[str, Any] = {"g": p.grad, "p": p, "m": state["exp_avg"], "v": state["exp_avg_sq"]}
+                row: dict[str, Any] = {"g": g, "p": p, "m": state["exp_avg"], "v": state["exp_avg_sq"]}
                 if group["amsgrad"]:
                     row["v_max"] = state["max_exp_avg_sq"]
                 if p.is_complex():
                     row = {name: torch.view_as_real(x) for name, x in row.items()}
-                if group["foreach"] and not compiling and type(p.grad) is Tensor:
+                if group["foreach"] and not compiling and type(g) is Tensor:
                     alike.setdefault((t, p.shape, p.dtype, p.device), []).append(row)
                 else:
                     update(**row, t=t, **options)

@@ -116,9 +116,10 @@ class RMSprop(torch.optim.Optimizer):
             names |= {"m": "momentum_buffer"} if group["momentum"] > 0 else {}
             alike: dict[Any, list[dict[str, Any]]] = {}
             for p in group["params"]:
-                if p.grad is None:
+                g = p.grad
+                if g is None:
                     continue
-                if p.grad.is_sparse:
+                if g.is_sparse:
                     raise RuntimeError("RMSprop does not support sparse gradients")
                 state = self.state[p]
                 if not state:
@@ -127,10 +128,10 @@ class RMSprop(torch.optim.Optimizer):
                 for name in names.values():
                     if name not in state:
                         state[name] = torch.zeros_like(p)
-                row: dict[str, Any] = {"g": p.grad, "p": p} | {letter: state[name] for letter, name in names.items()}
+                row: dict[str, Any] = {"g": g, "p": p} | {letter: state[name] for letter, name in names.items()}
                 if p.is_complex():
                     row = {letter: torch.view_as_real(x) for letter, x in row.items()}
-                if group["foreach"] and not compiling and type(p.grad) is Tensor:
+                if group["foreach"] and not compiling and type(g) is Tensor:
                     alike.setdefault((p.shape, p.dtype, p.device), []).append(row)
                 else:
                     update(**row, **options)

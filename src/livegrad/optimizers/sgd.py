@@ -10,7 +10,7 @@ https://proceedings.mlr.press/v28/sutskever13.html, written for the point where 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+SMALL = 2**15  # numbers of a tensor whose arithmetic takes less time than to call it
 
 
 def update(
@@ -34,7 +35,7 @@ def update(
 ) -> None:
     """Step of one tensor: `g` is read, `p` and `m` are changed in place; without `m` there is no momentum."""
     if maximize:
-        g = -g
+        g = g.neg()
     if weight_decay != 0:
         g = g.add(p, alpha=weight_decay)
     if m is not None:
@@ -59,8 +60,7 @@ class SGD(torch.optim.Optimizer):
         weight_decay: λ in [0, inf); adds λθ to the gradient.
         nesterov: step by g + μ m, which is the gradient taken where momentum is about to lead.
         maximize: step up the gradient.
-        foreach: with momentum or weight decay, update small parameters of equal shape together, as one tensor; the
-            numbers are the same.
+        foreach: call each operation of the update once for all small parameters; the numbers are the same.
 
     Raises:
         ValueError: an option is out of its range, or `nesterov` is given without momentum or with dampening.
@@ -100,15 +100,13 @@ class SGD(torch.optim.Optimizer):
             if not compiling:
                 options["lr"] = float(group["lr"])
             momentum, every_row_moves = group["momentum"] != 0, group["momentum"] != 0 or group["weight_decay"] != 0
-            alike: dict[Any, list[dict[str, Any]]] = {}
+            small: dict[float, list[dict[str, Any]]] = {}
             for p in group["params"]:
                 g = p.grad
                 if g is None:
                     continue
-                if not every_row_moves:
-                    update(g, p, **options)  # one operation: to stack would cost more
-                    continue
-                g = g.to_dense() if g.is_sparse else g
+                if g.is_sparse and every_row_moves:
+                    g = g.to_dense()
                 row: dict[str, Any] = {"g": g, "p": p}
                 dampening = group["dampening"]
                 if momentum:
@@ -116,30 +114,41 @@ class SGD(torch.optim.Optimizer):
                     if state.get("momentum_buffer") is None:
                         state["momentum_buffer"], dampening = torch.zeros_like(p), 0.0
                     row["m"] = state["momentum_buffer"]
-                if group["foreach"] and not compiling and type(g) is Tensor:
-                    alike.setdefault((dampening, p.shape, p.dtype, p.device), []).append(row)
+                if group["foreach"] and not compiling and p.numel() <= SMALL and type(g) is Tensor and not g.is_sparse:
+                    small.setdefault(dampening, []).append(row)
                 else:
                     update(**row, **options | {"dampening": dampening})
-            for (dampening, *_), rows in alike.items():
-                for row in together(rows):
-                    update(**row, **options | {"dampening": dampening})
+            for dampening, rows in small.items():
+                lists: dict[str, Any] = {name: Many([row[name] for row in rows]) for name in rows[0]}
+                update(**lists, **options | {"dampening": dampening})
         return loss
 
 
-def together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of tensors of equal shape as fewer rows of stacked ones; what is done to those is copied back, save for `g`.
+class Many:
+    """A list of tensors that `update` takes for one: `x.mul(2)` is torch's operation on lists, `torch._foreach_mul`.
 
-    Copying costs less than to call the update for each small tensor, and element by element nothing else changes.
+    An operation on a small tensor takes less time than to call it, so that one call for all is sooner done.
     """
-    count = max(1, 2**16 // max(1, rows[0]["p"].numel()))
-    for part in (rows[i : i + count] for i in range(0, len(rows), count)):
-        if len(part) == 1:
-            yield part[0]
-            continue
-        stacks = {name: torch.stack([row[name] for row in part]) for name in part[0]}
-        yield stacks
-        for name in stacks.keys() - {"g"}:
-            torch.unbind_copy(stacks[name], out=[row[name] for row in part])
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.tensors = tensors
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **options: self.call(name, self, *args, **options)
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return cls.call(function.__name__, *args, **kwargs or {})
+
+    @classmethod
+    def call(cls, name: str, *args: Any, out: Any = None, **options: Any) -> Any:
+        """The operation `name` on lists; a name that ends with `_` changes the first."""
+        lists = [x.tensors if isinstance(x, cls) else x for x in args]
+        result = getattr(torch, f"_foreach_{name}")(*lists, **options)
+        if out is not None:
+            torch._foreach_copy_(out.tensors, result)
+            return out
+        return args[0] if name.endswith("_") else cls(list(result))
 
 
 def check(options: dict[str, Any]) -> None:

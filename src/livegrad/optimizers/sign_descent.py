@@ -9,12 +9,14 @@ https://arxiv.org/abs/1802.04434.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
 import torch
 from torch import Tensor
+
+SMALL = 2**15  # numbers of a tensor whose arithmetic takes less time than to call it
 
 
 def update(
@@ -22,7 +24,7 @@ def update(
     p: Tensor,
     m: Tensor,
     *,
-    lr: float | Tensor,
+    lr: float,
     betas: tuple[float, float],
     weight_decay: float,
     maximize: bool,
@@ -30,9 +32,11 @@ def update(
     """One step of one tensor: `g` is read, `p` and `m` are changed in place."""
     beta1, beta2 = betas
     if maximize:
-        g = -g
+        g = g.neg()
     c = torch.lerp(m, g, 1 - beta1)  # c ← β₁ m + (1 − β₁) g
-    p.mul_(1 - lr * weight_decay).sub_(c.sign_().mul_(lr))  # θ ← θ − lr (sign(c) + λ θ)
+    if weight_decay != 0:
+        p.mul_(1 - lr * weight_decay)
+    p.add_(c.sign_(), alpha=-lr)  # θ ← θ − lr (sign(c) + λ θ)
     m.lerp_(g, 1 - beta2)  # m ← β₂ m + (1 − β₂) g, after c, which sees more of g than m does
 
 
@@ -49,7 +53,7 @@ class Lion(torch.optim.Optimizer):
         betas: share of the running mean in the step, and in the next mean, each in [0, 1).
         weight_decay: λ in [0, inf); a step takes the share lr · λ of each weight away.
         maximize: step up the gradient.
-        foreach: update small parameters of equal shape together, as one tensor; the numbers are the same.
+        foreach: call each operation of the update once for all small parameters; the numbers are the same.
 
     Raises:
         ValueError: an option is out of its range.
@@ -87,42 +91,54 @@ class Lion(torch.optim.Optimizer):
             options = {name: group[name] for name in ("lr", "betas", "weight_decay", "maximize")}
             if not compiling:
                 options["lr"] = float(group["lr"])
-            alike: dict[Any, list[dict[str, Any]]] = {}
+            small: list[dict[str, Any]] = []
             for p in group["params"]:
-                if p.grad is None:
+                g = p.grad
+                if g is None:
                     continue
-                if p.grad.is_sparse:
+                if g.is_sparse:
                     raise RuntimeError("Lion does not support sparse gradients")
                 state = self.state[p]
                 if not state:
                     state["exp_avg"] = torch.zeros_like(p)
-                row: dict[str, Any] = {"g": p.grad, "p": p, "m": state["exp_avg"]}
+                row: dict[str, Any] = {"g": g, "p": p, "m": state["exp_avg"]}
                 if p.is_complex():
                     row = {name: torch.view_as_real(x) for name, x in row.items()}
-                if group["foreach"] and not compiling and type(p.grad) is Tensor:
-                    alike.setdefault((p.shape, p.dtype, p.device), []).append(row)
+                if group["foreach"] and not compiling and p.numel() <= SMALL and type(g) is Tensor:
+                    small.append(row)
                 else:
                     update(**row, **options)
-            for rows in alike.values():
-                for row in together(rows):
-                    update(**row, **options)
+            if small:
+                lists: dict[str, Any] = {name: Many([row[name] for row in small]) for name in small[0]}
+                update(**lists, **options)
         return loss
 
 
-def together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of tensors of equal shape as fewer rows of stacked ones; what is done to those is copied back, save for `g`.
+class Many:
+    """A list of tensors that `update` takes for one: `x.mul(2)` is torch's operation on lists, `torch._foreach_mul`.
 
-    Copying costs less than to call the update for each small tensor, and element by element nothing else changes.
+    An operation on a small tensor takes less time than to call it, so that one call for all is sooner done.
     """
-    count = max(1, 2**16 // max(1, rows[0]["p"].numel()))
-    for part in (rows[i : i + count] for i in range(0, len(rows), count)):
-        if len(part) == 1:
-            yield part[0]
-            continue
-        stacks = {name: torch.stack([row[name] for row in part]) for name in part[0]}
-        yield stacks
-        for name in stacks.keys() - {"g"}:
-            torch.unbind_copy(stacks[name], out=[row[name] for row in part])
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        self.tensors = tensors
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **options: self.call(name, self, *args, **options)
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return cls.call(function.__name__, *args, **kwargs or {})
+
+    @classmethod
+    def call(cls, name: str, *args: Any, out: Any = None, **options: Any) -> Any:
+        """The operation `name` on lists; a name that ends with `_` changes the first."""
+        lists = [x.tensors if isinstance(x, cls) else x for x in args]
+        result = getattr(torch, f"_foreach_{name}")(*lists, **options)
+        if out is not None:
+            torch._foreach_copy_(out.tensors, result)
+            return out
+        return args[0] if name.endswith("_") else cls(list(result))
 
 
 def check(options: dict[str, Any]) -> None:
