@@ -52,10 +52,11 @@ def browser(chromium: str) -> Iterator[Any]:
 @pytest.fixture(autouse=True)
 def no_event_loop_of_another_test(request: pytest.FixtureRequest) -> Iterator[None]:
     """From a worker's first test with a browser to its last one, Playwright's event loop counts as running, and asyncio
-    refuses to run another. Tests without a browser, which may come in between, do not see it.
+    refuses to run another. Tests without a browser, which may come in between, do not see it. Tests of one page do,
+    also those that only read its file: the first of them closes the page that was shared before, in the browser.
     """
     loop = asyncio._get_running_loop()
-    if loop is None or "browser" in request.fixturenames:
+    if loop is None or {"browser", "page_name", "module_page"} & set(request.fixturenames):
         yield
         return
     asyncio._set_running_loop(None)

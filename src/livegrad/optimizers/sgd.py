@@ -119,12 +119,12 @@ class SGD(torch.optim.Optimizer):
                 else:
                     update(**row, **options | {"dampening": dampening})
             for dampening, rows in small.items():
-                lists: dict[str, Any] = {name: Many([row[name] for row in rows]) for name in rows[0]}
+                lists: dict[str, Any] = {name: _Many([row[name] for row in rows]) for name in rows[0]}
                 update(**lists, **options | {"dampening": dampening})
         return loss
 
 
-class Many:
+class _Many:
     """A list of tensors that `update` takes for one: `x.mul(2)` is torch's operation on lists, `torch._foreach_mul`.
 
     An operation on a small tensor takes less time than to call it, so that one call for all is sooner done.

@@ -109,12 +109,12 @@ class Lion(torch.optim.Optimizer):
                 else:
                     update(**row, **options)
             if small:
-                lists: dict[str, Any] = {name: Many([row[name] for row in small]) for name in small[0]}
+                lists: dict[str, Any] = {name: _Many([row[name] for row in small]) for name in small[0]}
                 update(**lists, **options)
         return loss
 
 
-class Many:
+class _Many:
     """A list of tensors that `update` takes for one: `x.mul(2)` is torch's operation on lists, `torch._foreach_mul`.
 
     An operation on a small tensor takes less time than to call it, so that one call for all is sooner done.
