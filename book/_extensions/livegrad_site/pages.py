@@ -109,10 +109,10 @@ def offer_notebook(app: Sphinx, page: str, template: str, context: dict[str, Any
 def ask_where(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Lead the button for issues to the form for mistakes, with the page filled in; reading.js adds the section."""
     repo = repository()
-    todo = list(context.get("header_buttons", ()))
-    while repo and todo:
-        button = todo.pop()
-        todo += button.get("buttons", ())
+    buttons = list(context.get("header_buttons", ()))
+    while repo and buttons:
+        button = buttons.pop()
+        buttons += button.get("buttons", ())
         if "/issues/new" in button.get("url", ""):
             button["url"] = f"{repo.url}/issues/new?template=mistake.yml&where={quote(page)}"
             button["tooltip"] = "Report a mistake on this page"

@@ -89,15 +89,15 @@ class Value:
         """Every number this one was made from and itself, each after its parents."""
         order: list[Value] = []
         seen: set[Value] = set()
-        todo = [(self, False)]  # a stack of our own: Python's stops at 1000 calls, and graphs are deeper
-        while todo:
-            value, parents_done = todo.pop()
+        stack = [(self, False)]  # our own: Python's stops at 1000 calls, and graphs are deeper
+        while stack:
+            value, parents_done = stack.pop()
             if parents_done:
                 order.append(value)
             elif value not in seen:
                 seen.add(value)
-                todo.append((value, True))
-                todo.extend((parent, False) for parent in value.parents)
+                stack.append((value, True))
+                stack.extend((parent, False) for parent in value.parents)
         return order
 
     def backward(self) -> None:

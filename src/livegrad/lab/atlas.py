@@ -406,12 +406,12 @@ class Bar:
         self.stream.flush()
 
 
-def _finished(todo: Sequence[Chunk], backend: str | None, n_jobs: int | None) -> Iterator[tuple[Chunk, Outcome]]:
+def _finished(chunks: Sequence[Chunk], backend: str | None, n_jobs: int | None) -> Iterator[tuple[Chunk, Outcome]]:
     """Chunks as they become ready, in whatever order."""
-    if not todo:
+    if not chunks:
         return
     with parallel_config(backend=backend) if backend else parallel_config():
-        work = [delayed(_task)(chunk) for chunk in todo]
+        work = [delayed(_task)(chunk) for chunk in chunks]
         try:
             # One chunk a message: what is finished is stored at once.
             parallel = Parallel(n_jobs=n_jobs, batch_size=1, return_as="generator_unordered")

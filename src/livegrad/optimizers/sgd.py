@@ -60,7 +60,7 @@ class SGD(torch.optim.Optimizer):
         weight_decay: λ in [0, inf); adds λθ to the gradient.
         nesterov: step by g + μ m, which is the gradient taken where momentum is about to lead.
         maximize: step up the gradient.
-        foreach: call each operation of the update once for all small parameters; the numbers are the same.
+        foreach: call each operation of the update once for all small parameters; on a CPU the bits are the same.
 
     Raises:
         ValueError: an option is out of its range, or `nesterov` is given without momentum or with dampening.

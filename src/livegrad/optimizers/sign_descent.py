@@ -53,7 +53,7 @@ class Lion(torch.optim.Optimizer):
         betas: share of the running mean in the step, and in the next mean, each in [0, 1).
         weight_decay: λ in [0, inf); a step takes the share lr · λ of each weight away.
         maximize: step up the gradient.
-        foreach: call each operation of the update once for all small parameters; the numbers are the same.
+        foreach: call each operation of the update once for all small parameters; on a CPU the bits are the same.
 
     Raises:
         ValueError: an option is out of its range.
