@@ -622,4 +622,23 @@ def test_a_compiled_step_is_one_graph_and_equals_the_eager_one(name: str) -> Non
     # One graph that makes the state and one that uses it; a step count that is a number would compile anew.
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
     for a, b in zip(mine, plain, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)  # t is a float32 tensor in the graph
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.usefixtures("dynamo")
+@EVERY
+def test_a_run_that_began_without_compiling_goes_on_compiled_and_back(name: str) -> None:
+    if not ORACLES[name].elementwise:
+        return
+    mine, plain = start()[:2], start()[:2]
+    options = {"betas": (0.5, 0.0)} if "betas" in inspect.signature(CLASSES[name]).parameters else {}
+    optimizer, eager = CLASSES[name](mine, **options), CLASSES[name](plain, **options)
+    step = torch.compile(optimizer.step, fullgraph=True, backend="eager")
+    torch._dynamo.utils.counters.clear()
+    for t in range(12):
+        set_gradients(mine)
+        (step if 3 <= t < 9 else optimizer.step)()
+        run(eager, plain, 1)
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] <= 2
+    for a, b in zip(mine, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)

@@ -112,7 +112,7 @@ class Adagrad(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        compiling = torch.compiler.is_compiling()  # then t stays a tensor: a new number would compile anew
+        compiling = torch.compiler.is_compiling()
         for group in self.param_groups:
             options = {name: group[name] for name in ("lr", "lr_decay", "weight_decay", "eps", "maximize")}
             if not compiling:
@@ -126,11 +126,13 @@ class Adagrad(torch.optim.Optimizer):
                     raise RuntimeError("weight_decay must be 0 with sparse gradients: it moves every row")
                 state = self.state[p]
                 if not state:
-                    state["step"] = torch.tensor(0.0) if compiling else 0
+                    state["step"] = 0
                     first = group["initial_accumulator_value"]
                     state["sum"] = torch.full_like(p, complex(first, first) if p.is_complex() else first)
+                if compiling:  # a new number would compile anew
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32)
                 state["step"] += 1
-                t = state["step"] if compiling else float(state["step"])
+                t = state["step"].double() if compiling else float(state["step"])
                 if g.is_sparse:
                     g = g.coalesce()  # a row that occurs twice gets the square of its sum
                     rows = tuple(g.indices())
@@ -210,8 +212,10 @@ class Adadelta(torch.optim.Optimizer):
                     raise RuntimeError("Adadelta does not support sparse gradients")
                 state = self.state[p]
                 if not state:
-                    state["step"] = torch.tensor(0.0) if compiling else 0  # not used; torch's checkpoints have it
+                    state["step"] = 0  # not used; torch's checkpoints have it
                     state["square_avg"], state["acc_delta"] = torch.zeros_like(p), torch.zeros_like(p)
+                if compiling:  # a new number would compile anew
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32)
                 state["step"] += 1
                 row = as_real(g=g, p=p, v=state["square_avg"], d=state["acc_delta"])
                 if group["foreach"] and not compiling and type(g) is Tensor:

@@ -42,9 +42,9 @@ def update(
         v = torch.maximum(v_max, v, out=v_max)
     # θ ← θ − lr m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ), v̂ = v / (1 − β₂ᵗ). Both corrections are moved into numbers
     # (end of the paper's section 2): what costs time is every further tensor as large as the weights.
-    root = (1 - beta2**t) ** 0.5
+    root = (1 - power(beta2, t)) ** 0.5
     eps = max(eps, torch.finfo(p.dtype).tiny)  # in float16 1e-8 rounds to 0, and 0 / 0 would be NaN
-    p.addcdiv_(m, v.sqrt().add_(eps * root), value=-lr * root / (1 - beta1**t))
+    p.addcdiv_(m, v.sqrt().add_(eps * root), value=-lr * root / (1 - power(beta1, t)))
 
 
 class Adam(torch.optim.Optimizer):
@@ -96,7 +96,7 @@ class Adam(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        compiling = torch.compiler.is_compiling()  # then t stays a tensor: a new number would compile anew
+        compiling = torch.compiler.is_compiling()
         for group in self.param_groups:
             options = {name: group[name] for name in ("lr", "betas", "eps", "weight_decay", "maximize")}
             if not compiling:
@@ -110,12 +110,14 @@ class Adam(torch.optim.Optimizer):
                     raise RuntimeError("Adam does not support sparse gradients")
                 state = self.state[p]
                 if not state:
-                    state["step"] = torch.tensor(0.0) if compiling else 0
+                    state["step"] = 0
                     state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
                     if group["amsgrad"]:
                         state["max_exp_avg_sq"] = torch.zeros_like(p)
+                if compiling:  # a new number would compile anew
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32)
                 state["step"] += 1
-                t = state["step"] if compiling else float(state["step"])
+                t = state["step"].double() if compiling else float(state["step"])
                 row: dict[str, Any] = {"g": g, "p": p, "m": state["exp_avg"], "v": state["exp_avg_sq"]}
                 if group["amsgrad"]:
                     row["v_max"] = state["max_exp_avg_sq"]
@@ -129,6 +131,11 @@ class Adam(torch.optim.Optimizer):
                 for row in together(rows):
                     update(**row, t=t, **options)
         return loss
+
+
+def power(beta: float, t: Any) -> Any:
+    """βᵗ. In a compiled step t is a tensor: it computes an exp once, but a power anew for every few weights."""
+    return torch.exp(t * math.log(beta or 1e-300)) if isinstance(t, Tensor) else beta**t
 
 
 def together(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -34,7 +34,7 @@ def adamax(
     g = with_decay(-g if maximize else g, p, lr, weight_decay, decoupled=False)
     m.lerp_(g, 1 - betas[0])  # m ← β₁ m + (1 − β₁) g
     torch.maximum(u.mul_(betas[1]), g.abs().add_(at_least_tiny(eps, p)), out=u)  # u ← max(β₂ u, |g| + ε)
-    p.addcdiv_(m, u, value=-lr / (1 - betas[0] ** t))  # θ ← θ − lr m̂ / u: a maximum needs no correction
+    p.addcdiv_(m, u, value=-lr / (1 - power(betas[0], t)))  # θ ← θ − lr m̂ / u: a maximum needs no correction
 
 
 def nadam(
@@ -61,7 +61,7 @@ def nadam(
     g = with_decay(-g if maximize else g, p, lr, weight_decay, decoupled=decoupled_weight_decay)
     m.lerp_(g, 1 - betas[0])  # m ← β₁ m + (1 − β₁) g
     v.mul_(betas[1]).addcmul_(g, g, value=1 - betas[1])  # v ← β₂ v + (1 − β₂) g²
-    root = (v / (1 - betas[1] ** t)).sqrt_().add_(at_least_tiny(eps, p))
+    root = (v / (1 - power(betas[1], t))).sqrt_().add_(at_least_tiny(eps, p))
     # θ ← θ − lr ((1 − μₜ) g / (1 − μ₁⋯μₜ) + μₜ₊₁ m / (1 − μ₁⋯μₜ₊₁)) / (√v̂ + ε)
     p.addcdiv_(g, root, value=-lr * (1 - mu) / (1 - product))
     p.addcdiv_(m, root, value=-lr * mu_next / (1 - product * mu_next))
@@ -72,7 +72,7 @@ def momentum(t: Any, beta1: float, momentum_decay: float) -> Any:
 
     `t` may be a tensor.
     """
-    return beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
+    return beta1 * (1 - 0.5 * power(0.96, t * momentum_decay))
 
 
 def radam(
@@ -94,7 +94,7 @@ def radam(
     m.lerp_(g, 1 - betas[0])  # m ← β₁ m + (1 − β₁) g
     v.mul_(betas[1]).addcmul_(g, g, value=1 - betas[1])  # v ← β₂ v + (1 − β₂) g²
     r = rectification(t, betas[1])
-    size, root = -lr / (1 - betas[0] ** t), (1 - betas[1] ** t) ** 0.5
+    size, root = -lr / (1 - power(betas[0], t)), (1 - power(betas[1], t)) ** 0.5
     eps = at_least_tiny(eps, p)
     if isinstance(r, Tensor):  # in a compiled graph both cases are computed, and one is taken
         p.addcdiv_(m, torch.where(r > 0, v.sqrt().add_(eps) / (r * root), 1), value=size)
@@ -111,11 +111,16 @@ def rectification(t: Any, beta2: float) -> Any:
     The paper begins at ρₜ > 4; its authors' code, torch and this file a step later. `t` may be a tensor.
     """
     rho_inf = 2 / (1 - beta2) - 1
-    rho = rho_inf - 2 * t * beta2**t / (1 - beta2**t)
+    rho = rho_inf - 2 * t * power(beta2, t) / (1 - power(beta2, t))
     if rho_inf <= 5:
         return 0 * rho
     square = (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
     return torch.where(rho > 5, square, 0).sqrt() if isinstance(rho, Tensor) else math.sqrt(square) if rho > 5 else 0.0
+
+
+def power(beta: float, t: Any) -> Any:
+    """βᵗ. In a compiled step t is a tensor: it computes an exp once, but a power anew for every few weights."""
+    return torch.exp(t * math.log(beta or 1e-300)) if isinstance(t, Tensor) else beta**t
 
 
 def with_decay(g: Tensor, p: Tensor, lr: float, weight_decay: float, *, decoupled: bool) -> Tensor:
@@ -152,7 +157,7 @@ class _TwoMoments(torch.optim.Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        compiling = torch.compiler.is_compiling()  # then t stays a tensor: a new number would compile anew
+        compiling = torch.compiler.is_compiling()
         letter, second = self.second
         for group in self.param_groups:
             options = {name: group[name] for name in self.options}
@@ -167,10 +172,12 @@ class _TwoMoments(torch.optim.Optimizer):
                     raise RuntimeError(f"{type(self).__name__} does not support sparse gradients")
                 state = self.state[p]
                 if not state:
-                    state["step"] = torch.tensor(0.0) if compiling else 0
+                    state["step"] = 0
                     state["exp_avg"], state[second] = torch.zeros_like(p), torch.zeros_like(p)
+                if compiling:  # a new number would compile anew
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32)
                 state["step"] += 1
-                numbers = self._numbers(state["step"] if compiling else float(state["step"]), state, group)
+                numbers = self._numbers(state["step"].double() if compiling else float(state["step"]), state, group)
                 row: dict[str, Any] = {"g": g, "p": p, "m": state["exp_avg"], letter: state[second]}
                 if p.is_complex():
                     row = {name: torch.view_as_real(x) for name, x in row.items()}

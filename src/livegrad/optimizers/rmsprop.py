@@ -123,7 +123,9 @@ class RMSprop(torch.optim.Optimizer):
                     raise RuntimeError("RMSprop does not support sparse gradients")
                 state = self.state[p]
                 if not state:
-                    state["step"] = torch.tensor(0.0) if compiling else 0
+                    state["step"] = 0
+                if compiling:  # a new number would compile anew
+                    state["step"] = torch.as_tensor(state["step"], dtype=torch.float32)
                 state["step"] += 1
                 for name in names.values():
                     if name not in state:

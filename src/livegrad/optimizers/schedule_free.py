@@ -190,7 +190,14 @@ class AdamWScheduleFree(_Modes, torch.optim.Optimizer):  # type: ignore[misc]
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)  # v ← β₂ v + (1 − β₂) g²
         eps = max(group["eps"], torch.finfo(v.dtype).tiny)  # in float16 1e-8 rounds to 0, and 0 / 0 would be NaN
         step = g / v.sqrt().add_(eps)
-        return (step.add_(y, alpha=group["weight_decay"]) if group["weight_decay"] else step), (1 - beta2**t) ** 0.5
+        return (step.add_(y, alpha=group["weight_decay"]) if group["weight_decay"] else step), (
+            1 - power(beta2, t)
+        ) ** 0.5
+
+
+def power(beta: float, t: Any) -> Any:
+    """βᵗ. In a compiled step t is a tensor: it computes an exp once, but a power anew for every few weights."""
+    return torch.exp(t * math.log(beta or 1e-300)) if isinstance(t, Tensor) else beta**t
 
 
 def check(options: dict[str, Any]) -> None:
