@@ -10,7 +10,7 @@ https://proceedings.mlr.press/v28/sutskever13.html, written for the point where 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -100,27 +100,29 @@ class SGD(torch.optim.Optimizer):
             if not compiling:
                 options["lr"] = float(group["lr"])
             momentum, every_row_moves = group["momentum"] != 0, group["momentum"] != 0 or group["weight_decay"] != 0
-            small: dict[float, list[dict[str, Any]]] = {}
+            tau, together = group["dampening"], group["foreach"] and not compiling
+            small: dict[float, list[tuple[Tensor, ...]]] = {}
             for p in group["params"]:
                 g = p.grad
                 if g is None:
                     continue
-                if g.is_sparse and every_row_moves:
-                    g = g.to_dense()
-                row: dict[str, Any] = {"g": g, "p": p}
-                dampening = group["dampening"]
+                sparse = g.is_sparse
+                if sparse and every_row_moves:
+                    g, sparse = g.to_dense(), False
+                row: tuple[Tensor, ...] = (g, p)
+                dampening = tau
                 if momentum:
                     state = self.state[p]
                     if state.get("momentum_buffer") is None:
                         state["momentum_buffer"], dampening = torch.zeros_like(p), 0.0
-                    row["m"] = state["momentum_buffer"]
-                if group["foreach"] and not compiling and p.numel() <= SMALL and type(g) is Tensor and not g.is_sparse:
+                    row = (g, p, state["momentum_buffer"])
+                if together and p.numel() <= SMALL and type(g) is Tensor and not sparse:
                     small.setdefault(dampening, []).append(row)
                 else:
-                    update(**row, **options | {"dampening": dampening})
+                    update(*row, **options | {"dampening": dampening})
             for dampening, rows in small.items():
-                lists: dict[str, Any] = {name: _Many([row[name] for row in rows]) for name in rows[0]}
-                update(**lists, **options | {"dampening": dampening})
+                lists: list[Any] = [_Many(tensors) for tensors in zip(*rows, strict=True)]
+                update(*lists, **options | {"dampening": dampening})
         return loss
 
 
@@ -130,7 +132,7 @@ class _Many:
     An operation on a small tensor takes less time than to call it, so that one call for all is sooner done.
     """
 
-    def __init__(self, tensors: list[Tensor]) -> None:
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.tensors = tensors
 
     def __getattr__(self, name: str) -> Any:
