@@ -39,8 +39,8 @@ class _Softmax(torch.autograd.Function):
 
     @staticmethod
     def forward(input: Tensor, dim: int, temperature: float) -> Tensor:
-        powers = _below_the_largest(input, dim, temperature)[0].exp()
-        return powers / powers.sum(dim, keepdim=True)
+        powers = _below_the_largest(input, dim, temperature)[0].exp_()
+        return powers.div_(powers.sum(dim, keepdim=True))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, float], output: Tensor) -> None:
@@ -56,27 +56,30 @@ class _Softmax(torch.autograd.Function):
 
 
 class _LogSoftmax(torch.autograd.Function):
-    """Saves the output, ln p. The sum of the powers is 1 for the winner and the others': log1p keeps their digits."""
+    """Saves the output, ln p, and each row's winner: only there p can be nearly 1, and a difference lose its digits."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(input: Tensor, dim: int, temperature: float) -> Tensor:
+    def forward(input: Tensor, dim: int, temperature: float) -> tuple[Tensor, Tensor]:
         below, winner = _below_the_largest(input, dim, temperature)
         others = below.exp().scatter(dim, winner, 0.0).sum(dim, keepdim=True)
-        return below - others.log1p()
+        return below.sub_(others.log1p()), winner  # the powers add up to 1, the winner's, and the others'
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int, float], output: Tensor) -> None:
-        ctx.save_for_backward(output)
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, float], output: tuple[Tensor, Tensor]) -> None:
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(*output)
         _, ctx.dim, ctx.temperature = inputs
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (log_p,) = ctx.saved_tensors
-        total = grad.sum(ctx.dim, keepdim=True)
-        # grad - p total cancels where p is nearly 1. So p (grad - total) + (1 - p) grad, with 1 - p = -expm1(ln p).
-        result = torch.addcmul(log_p.exp() * (grad - total), log_p.expm1(), grad, value=-1)
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None, None]:
+        log_p, winner = ctx.saved_tensors
+        dim, total = ctx.dim, grad.sum(ctx.dim, keepdim=True)
+        result = grad - log_p.exp() * total
+        # At the winner p (grad - total) + (1 - p) grad, with 1 - p = -expm1(ln p).
+        top, g = log_p.gather(dim, winner), grad.gather(dim, winner)
+        result = _put(result, dim, winner, top.exp() * (g - total) - top.expm1() * g)
         return (result if ctx.temperature == 1 else result / ctx.temperature), None, None
 
 
@@ -90,8 +93,9 @@ def _apply(
         raise TypeError(f"input must be a floating-point tensor, got {x.dtype}")
     if not x.numel():
         return x.clone()
-    result: Tensor = kind.apply(x if x.dtype == torch.float64 else x.float(), dim, temperature)
-    return result.to(x.dtype)
+    result = kind.apply(x if x.dtype == torch.float64 else x.float(), dim, temperature)
+    value: Tensor = result[0] if isinstance(result, tuple) else result
+    return value.to(x.dtype)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: torch.dtype | None = None, temperature: float = 1.0) -> Tensor:

@@ -27,40 +27,67 @@ def _above(x: Tensor) -> Tensor:
     return x.clamp(min=torch.finfo(x.dtype).min)
 
 
+def _slope(z: Tensor) -> Tensor:
+    """σ(z) + z σ(z) (1 - σ(z)): the mean of z σ(z) and 1, weighed with σ(z). One pass, and no difference."""
+    z = z.clamp(-1000, 1000)  # inf · 0 would be NaN
+    on = z.sigmoid()
+    return torch.lerp(z.mul_(on), on.new_ones(()), on)
+
+
 class _Swish(torch.autograd.Function):
-    """x σ(z) with z = βx. Saves the input and β; backward computes σ(z) again."""
+    """x σ(βx) for a number β, not 0. Saves the input; backward computes σ(βx) again."""
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(input: Tensor, beta: Tensor | None) -> Tensor:
+    def forward(input: Tensor, beta: float) -> Tensor:
         x = _wide(input)
-        if beta is None:
-            return (_above(x) * x.sigmoid()).to(input.dtype)
         most = torch.finfo(x.dtype).max
-        gate = (beta * x.clamp(-most, most)).sigmoid()  # the clamp: at beta = 0 an infinite x would make NaN
+        x = x.clamp(min=-most) if beta > 0 else x.clamp(max=most)  # where the gate closes, inf · 0 would be NaN
+        gate = x.sigmoid() if beta == 1 else (beta * x).sigmoid_()
+        return x.mul_(gate).to(input.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
+        input, ctx.beta = inputs
+        ctx.save_for_backward(input)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (input,) = ctx.saved_tensors
+        x = _wide(input)
+        return (grad * _slope(x if ctx.beta == 1 else ctx.beta * x)).to(input.dtype), None
+
+
+class _LearnedSwish(torch.autograd.Function):
+    """x σ(βx) for a tensor β of one number, which gets a gradient too."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(input: Tensor, beta: Tensor) -> Tensor:
+        x = _wide(input)
+        most = torch.finfo(x.dtype).max
+        gate = (beta * x.clamp(-most, most)).sigmoid_()  # the clamp: at beta = 0 an infinite x would make NaN
         # On the side where the gate closes, inf · 0 would be NaN; on the other one infinity stays.
         low, high = (torch.where(side, x.new_full((), most), math.inf) for side in (beta > 0, beta < 0))
         return (x.maximum(-low).minimum(high) * gate).to(input.dtype)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor | None], output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
         ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         input, beta = ctx.saved_tensors
-        x = _wide(input)
-        if beta is not None:
-            most = torch.finfo(x.dtype).max
-            x = x.clamp(-most, most)
-        z = (x if beta is None else beta * x).clamp(-1000, 1000)  # inf · 0 would be NaN
-        on = z.sigmoid()
-        # The derivative, on + z on (1 - on), is the mean of z on and 1, weighed with on: one pass, no difference.
-        d_input = (grad * torch.lerp(z * on, on.new_ones(()), on)).to(input.dtype)
-        if beta is None or not ctx.needs_input_grad[1]:
+        most = torch.finfo(_wide(input).dtype).max
+        x = _wide(input).clamp(-most, most)
+        z = beta * x
+        d_input = (grad * _slope(z)).to(input.dtype)
+        if not ctx.needs_input_grad[1]:
             return d_input, None
-        return d_input, (grad * (x * (x * (on * (-z).sigmoid())))).sum().to(beta.dtype)
+        both = z.sigmoid() * (-z).sigmoid()
+        return d_input, (grad * (x * (x * both))).sum().to(beta.dtype)
 
 
 class _Gelu(torch.autograd.Function):
@@ -127,7 +154,7 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
         raise TypeError(f"input must be a floating-point tensor, got {input.dtype}")
     if inplace:
         return input.copy_(silu(input.clone()))
-    result: Tensor = _Swish.apply(input, None)
+    result: Tensor = _Swish.apply(input, 1)
     return result
 
 
@@ -141,11 +168,11 @@ def swish(input: Tensor, beta: float | Tensor = 1.0) -> Tensor:
     if isinstance(beta, Tensor):
         if beta.numel() != 1:
             raise ValueError(f"beta must have 1 element, got shape {tuple(beta.shape)}")
-    elif not math.isfinite(beta):
+        result: Tensor = _LearnedSwish.apply(input, beta.reshape(()))
+        return result
+    if not math.isfinite(beta):
         raise ValueError(f"beta must be finite, got {beta}")
-    at = beta.reshape(()) if isinstance(beta, Tensor) else _wide(input).new_full((), beta)
-    result: Tensor = _Swish.apply(input, at)
-    return result
+    return input / 2 if beta == 0 else _Swish.apply(input, beta)
 
 
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
