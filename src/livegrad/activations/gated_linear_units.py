@@ -57,7 +57,7 @@ class _Gated(torch.autograd.Function):
     def forward(input: Tensor, dim: int, kind: str) -> Tensor:
         a, b = input.to(torch.promote_types(input.dtype, torch.float32)).chunk(2, dim)
         gate, _ = _KINDS[kind][0](b)
-        return (a * gate).to(input.dtype)
+        return gate.mul_(a).to(input.dtype)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int, str], output: Tensor) -> None:
