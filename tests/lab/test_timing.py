@@ -12,12 +12,18 @@ from livegrad.lab.timing import beside, compiled, fastest
 
 
 def test_the_fastest_round_of_each_counts_and_the_first_does_not(monkeypatch):
-    # The first round looks at the clock at the beginning only. Then a takes 5 and 3 seconds, b 4 and 6.
-    clock = iter([0, 1, 3, 8, 8, 12, 12, 15, 15, 21])
-    monkeypatch.setattr(timing.time, "process_time", lambda: next(clock))
+    now, spent = 0, {"a": iter([1, 5, 3, 7]), "b": iter([1, 6, 8, 4])}
+    monkeypatch.setattr(timing.time, "process_time", lambda: now)
     order = []
-    assert fastest({"a": lambda: order.append("a"), "b": lambda: order.append("b")}, rounds=2) == {"a": 3, "b": 4}
-    assert order == ["a", "b"] * 3
+
+    def run(name):
+        nonlocal now
+        now += next(spent[name])
+        order.append(name)
+
+    assert fastest({"a": lambda: run("a"), "b": lambda: run("b")}, rounds=3) == {"a": 3, "b": 4}
+    rounds = [tuple(order[i : i + 2]) for i in range(0, 8, 2)]
+    assert {*rounds} == {("a", "b"), ("b", "a")}  # each takes its turn, and none is always the first
 
 
 def test_no_round_at_all_is_refused():
@@ -37,6 +43,13 @@ def test_what_cannot_be_compiled_is_none_and_its_time_nan(monkeypatch):
     ratios = beside(torch.sin, torch.sin, torch.sin, rounds=1)
     assert math.isnan(ratios["compiled"])
     assert ratios["ours"] > 0
+
+
+def test_a_function_of_nothing_is_compiled_too(monkeypatch):
+    monkeypatch.setattr(timing.torch, "compile", lambda function: function)
+    calls = []
+    assert compiled(lambda: calls.append(1)) is not None
+    assert calls == [1]
 
 
 def test_what_can_be_compiled_is_measured_as_the_third(monkeypatch):

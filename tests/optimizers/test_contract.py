@@ -602,7 +602,7 @@ def test_a_checkpoint_of_torch_is_continued_and_ours_by_torch(name: str, case: O
 def dynamo() -> Iterator[None]:
     """Start from nothing compiled, and silence the note that a profiler's record is left out."""
     torch._dynamo.reset()
-    log = logging.getLogger("torch._logging._internal")
+    log = logging.getLogger("torch._dynamo.variables.ctx_manager")
     log.disabled = True
     yield
     log.disabled = False
