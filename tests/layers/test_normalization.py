@@ -28,7 +28,8 @@ CASES = [
     (GroupNorm, nn.GroupNorm, (3, 6), {"affine": False, "eps": 0.1}, (4, 6)),
     (GroupNorm, nn.GroupNorm, (6, 6), {}, (2, 6, 4)),
 ]
-every = pytest.mark.parametrize(("ours", "torchs", "arguments", "options", "shape"), CASES)
+FIELDS = ("ours", "torchs", "arguments", "options", "shape")
+every = pytest.mark.parametrize(FIELDS, CASES)
 
 
 def double(*shape: int, seed: int = 0) -> Tensor:
@@ -81,10 +82,8 @@ def test_the_layout_in_memory_does_not_matter(ours, torchs, arguments, options, 
         torch.testing.assert_close(copy.deepcopy(mine)(other), expected, rtol=1e-12, atol=1e-12)
 
 
-@every
+@pytest.mark.parametrize(FIELDS, [case for case in CASES if len(case[-1]) > 1])
 def test_an_empty_batch_gives_an_empty_batch_and_changes_no_statistics(ours, torchs, arguments, options, shape) -> None:
-    if len(shape) == 1:
-        return
     mine, _ = twins(ours, torchs, arguments, options)
     before = copy.deepcopy(mine.state_dict())
     for layer in (mine.train(), mine.eval()):
