@@ -453,7 +453,7 @@ FAULTS: dict[str, tuple[dict[str, Edit], str]] = {
         {"src/livegrad/lab/plots.py": "import livegrad.activations\n"},
         "src/livegrad/lab/plots.py:1 imports from livegrad.activations",
     ),
-    "equation labelled twice": (
+    "equation labeled twice": (
         {PAGE: ("## Built", "$$\nx\n$$ (eq-sine-y)\n## Built")},
         "uses the label eq-sine-y, which book/activations/sine.md:6 has",
     ),
@@ -465,7 +465,7 @@ FAULTS: dict[str, tuple[dict[str, Edit], str]] = {
         {"book/index.md": ("# Home", "(sec-sine-built)=\n# Home")},
         "uses the label sec-sine-built, which book/activations/sine.md:8 has",
     ),
-    "exercise labelled twice": (
+    "exercise labeled twice": (
         {PAGE: (":label: ex-sine-2", ":label: ex-sine-1")},
         "uses the label ex-sine-1",
     ),

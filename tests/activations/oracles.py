@@ -266,7 +266,7 @@ NOT_POINTWISE: Mapping[str, str] = {
     "softmax": "mixes the elements along one dimension",
     "log_softmax": "mixes the elements along one dimension",
     "straight_through_step": "its gradient is on purpose not the derivative of its value",
-    "maxout": "takes the largest of neighbours along one dimension",
+    "maxout": "takes the largest of neighbors along one dimension",
     "glu": "multiplies one half of the features by a gate made of the other",
     "reglu": "as glu",
     "geglu": "as glu",

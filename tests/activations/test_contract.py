@@ -419,7 +419,7 @@ def test_every_layer_without_an_oracle_is_among_those_that_mix():
 def test_a_layer_that_mixes_keeps_channels_last(name, arguments):
     x = torch.randn(IMAGES).to(memory_format=torch.channels_last)
     y, d = value_and_derivative(getattr(LAYERS[name], name)(**arguments), x)
-    if name == "Maxout":  # a maximum over neighbours is written anew, and in the usual order
+    if name == "Maxout":  # a maximum over neighbors is written anew, and in the usual order
         assert y.is_contiguous()
         return
     assert y.is_contiguous(memory_format=torch.channels_last)

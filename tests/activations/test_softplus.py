@@ -62,7 +62,7 @@ def test_without_threshold_float64_keeps_the_digits_that_torch_drops():
     assert slope(lambda x: softplus(x, threshold=math.inf), 25.0, torch.float64) < 1
 
 
-def test_the_threshold_is_honoured_as_in_torch():
+def test_the_threshold_is_honored_as_in_torch():
     x = torch.tensor([1.0, 1.5, 2.0, 4.0])
     for beta in (1.0, 2.0):
         torch.testing.assert_close(softplus(x, beta, 3.0), nn.functional.softplus(x, beta, 3.0))
@@ -86,7 +86,7 @@ def test_softplus_lies_above_relu_by_at_most_ln_2_over_beta(x, beta):
 
 @given(numbers)
 def test_squareplus_of_x_and_of_minus_x_multiply_to_a_quarter_of_b(x):
-    # (r + x)(r - x) / 4 = (r² - x²) / 4 = b / 4: right only if neither side has cancelled.
+    # (r + x)(r - x) / 4 = (r² - x²) / 4 = b / 4: right only if neither side has canceled.
     at = torch.tensor(x, dtype=torch.float64)
     for b in (4.0, 0.5):
         assert (squareplus(at, b) * squareplus(-at, b)).item() == pytest.approx(b / 4, rel=1e-14)

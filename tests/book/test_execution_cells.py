@@ -51,7 +51,7 @@ def test_a_problem_names_its_cell_and_its_reason(folder: Path, code: str, reason
     assert (problem.number, problem.line, problem.first_line) == (2, 20, code.splitlines()[0])
 
 
-def test_the_details_are_the_end_of_the_traceback_without_colours(folder: Path) -> None:
+def test_the_details_are_the_end_of_the_traceback_without_colors(folder: Path) -> None:
     with pytest.raises(CellProblem) as caught:
         run(folder, "def f(depth):\n    return f(depth - 1) if depth else 1 / 0\nf(50)")
     lines = caught.value.details.splitlines()

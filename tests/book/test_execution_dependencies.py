@@ -15,8 +15,8 @@ FILES = {
     "livegrad/shelf/one.py": "import math\n",
     "livegrad/shelf/two.py": "import torch\n",
     "livegrad/lab/__init__.py": "",
-    "livegrad/lab/plots.py": "from .colours import palette\n",
-    "livegrad/lab/colours.py": "def palette():\n    from ..shelf.one import f\n",
+    "livegrad/lab/plots.py": "from .colors import palette\n",
+    "livegrad/lab/colors.py": "def palette():\n    from ..shelf.one import f\n",
 }
 PACKAGE = {"livegrad/__init__.py"}
 SHELF = PACKAGE | {"livegrad/shelf/__init__.py", "livegrad/_lazy.py"}
@@ -54,7 +54,7 @@ def test_an_import_reaches_its_file_and_the_packages_above_it(
 
 
 def test_imports_are_followed_through_relative_ones_and_functions(needed: Callable[..., set[str]]) -> None:
-    expected = LAB | SHELF | {"livegrad/lab/plots.py", "livegrad/lab/colours.py", "livegrad/shelf/one.py"}
+    expected = LAB | SHELF | {"livegrad/lab/plots.py", "livegrad/lab/colors.py", "livegrad/shelf/one.py"}
     assert needed("from livegrad.lab.plots import show") == expected
 
 

@@ -113,12 +113,12 @@ def test_words_of_code_that_look_alike_are_one_element_and_no_letter_is_lost() -
     code = 'def f(x):\n    # two  spaces\n    return x @ "a b" + 1\n\n\nfrom a import b  # c\n'
     block = pages.parse(highlight(code, PythonLexer(), HtmlFormatter())).find(".//pre")
     assert block is not None
-    colours = pages.token_styles()
+    colors = pages.token_styles()
 
     def letters(element: ET.Element) -> list[tuple[str, str]]:
         found = [(letter, "") for letter in element.text or ""]
         for child in element:
-            look = colours.get(child.get("class", ""), "")
+            look = colors.get(child.get("class", ""), "")
             found += [(letter, look) for letter in child.text or ""] + [(letter, "") for letter in child.tail or ""]
         return [(letter, look) for letter, look in found if letter.strip()]
 

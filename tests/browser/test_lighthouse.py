@@ -1,6 +1,6 @@
 """Lighthouse on a page of each kind; `python benchmarks/pages.py` measures every page, its performance too.
 
-What Lighthouse says does not hold on time alone, and is cheap, the neighbours ask of every page: weight, layout shift,
+What Lighthouse says does not hold on time alone, and is cheap, the neighbors ask of every page: weight, layout shift,
 other hosts, errors, axe, descriptions, links.
 """
 

@@ -43,7 +43,7 @@ def test_the_mark_of_a_heading_copies_its_address(visit: Callable[..., Any]) -> 
     assert page.evaluate("navigator.clipboard.readText()") == link.evaluate("(a) => a.href")
 
 
-def test_access_keys_lead_to_the_neighbours(visit: Callable[..., Any]) -> None:
+def test_access_keys_lead_to_the_neighbors(visit: Callable[..., Any]) -> None:
     page = visit(PAGE).page
     assert page.locator("[accesskey=n]").get_attribute("href") == page.locator(".right-next").get_attribute("href")
     assert page.locator("[accesskey=p]").get_attribute("href") == page.locator(".left-prev").get_attribute("href")

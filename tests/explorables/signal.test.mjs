@@ -7,7 +7,7 @@ for (const { settings, forward, backward, hidden, gradients } of reference.netwo
   const { activation, init, norm, skip, format } = settings;
   test(`${activation}, ${init}, ${norm}${skip ? ", skip" : ""}, ${format}: the network is Python's`, () => {
     const found = propagate(settings);
-    // float16: where a sum falls between two of its numbers, its last bit in float64 decides which; such a neighbour
+    // float16: where a sum falls between two of its numbers, its last bit in float64 decides which; such a neighbor
     // is 2⁻¹⁰ away and is passed on. Sizes over all units then agree to a thousandth, single units need not.
     const relative = format === "float16" ? 2e-3 : 1e-6;
     close(found.forward, forward, "forward", relative);

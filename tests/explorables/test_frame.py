@@ -20,7 +20,7 @@ RUN_AXE = """async () => {
   const { violations } = await axe.run("#first", { resultTypes: ["violations"] });
   return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.target} ${n.any[0]?.message ?? ""}`));
 }"""
-# What is drawn: a picture of the stage that is one flat colour would be a blank canvas.
+# What is drawn: a picture of the stage that is one flat color would be a blank canvas.
 DRAWN = """() => {
   const root = document.getElementById("first").shadowRoot;
   const marks = [...root.querySelectorAll("svg path, svg rect, svg circle")];
@@ -227,7 +227,7 @@ def test_an_explorable_taken_out_and_put_back_still_works(visit, name):
     bare.page.wait_for_function(f"document.getElementById('first').frames > {before}")
 
 
-def test_the_colours_are_the_books():
+def test_the_colors_are_the_books():
     text = (ROOT / "book/_assets/explorables/frame/palette.mjs").read_text("utf-8")
     assert dict(re.findall(r"^  (\w+): \"(#\w+)\",$", text, re.MULTILINE)) == COLORS
     assert json.loads(re.search(r"CYCLE = (\[.*\]);", text)[1]) == CYCLE

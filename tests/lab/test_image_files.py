@@ -47,7 +47,7 @@ class Mirror(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.content = CONTENT
         self.stop_after: int | None = None  # hang up after so many bytes of an answer
-        self.ranges = True  # whether Range is honoured
+        self.ranges = True  # whether Range is honored
         self.shift = 0  # answer another range than asked for
         self.length = True  # whether the length is told
         self.status: int | None = None

@@ -22,7 +22,7 @@ def figure():
     return fig
 
 
-def test_an_svg_takes_the_colour_of_the_page_and_says_what_it_shows(shown):
+def test_an_svg_takes_the_color_of_the_page_and_says_what_it_shows(shown):
     plots.show(figure(), alt='A line from 0 to 1, "rising"')
     (page,) = shown
     svg = ET.fromstring(re.search("<svg.*</svg>", page, re.S)[0])
@@ -63,12 +63,12 @@ def test_a_band_runs_from_the_smallest_to_the_largest_seed():
         plots.band(ax, [0, 1], [1, 2], label="one seed")
 
 
-def test_every_colour_can_be_told_from_a_white_and_from_a_dark_page():
-    def luminance(colour):
-        parts = np.array([int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)])
+def test_every_color_can_be_told_from_a_white_and_from_a_dark_page():
+    def luminance(color):
+        parts = np.array([int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)])
         return np.where(parts <= 0.03928, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
 
-    for colour in {*plots.COLORS.values(), *plots.CYCLE}:
+    for color in {*plots.COLORS.values(), *plots.CYCLE}:
         for page in ("#ffffff", "#14181e"):
-            low, high = sorted([luminance(colour), luminance(page)])
-            assert (high + 0.05) / (low + 0.05) >= 3, (colour, page)  # WCAG 2.2, 1.4.11: graphics need 3:1
+            low, high = sorted([luminance(color), luminance(page)])
+            assert (high + 0.05) / (low + 0.05) >= 3, (color, page)  # WCAG 2.2, 1.4.11: graphics need 3:1

@@ -22,8 +22,8 @@ def test_without_noise_the_sets_are_the_shapes_of_their_names():
     x, y = toy("xor", 80, 0.0)
     assert torch.equal((x[:, 0] * x[:, 1] > 0).double(), y)
     x, y = toy("moons", 80, 0.0)
-    centre = torch.stack((y - 0.5, y / 2 - 0.25), dim=1)
-    assert torch.allclose((x - centre).norm(dim=1), torch.ones(80, dtype=torch.float64))
+    center = torch.stack((y - 0.5, y / 2 - 0.25), dim=1)
+    assert torch.allclose((x - center).norm(dim=1), torch.ones(80, dtype=torch.float64))
     x, y = toy("spirals", 80, 0.0)
     assert torch.allclose(x[::2], -x[1::2])
 

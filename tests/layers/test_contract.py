@@ -108,7 +108,7 @@ def test_a_deep_copy_and_a_saved_and_loaded_state_compute_the_same(name: str) ->
 
 
 @every
-def test_in_evaluation_an_example_does_not_depend_on_its_neighbours(name: str) -> None:
+def test_in_evaluation_an_example_does_not_depend_on_its_neighbors(name: str) -> None:
     layer, x = example(name)
     layer.eval()
     axis = 1 if name in {"RNN", "LSTM", "GRU"} else 0  # sequences come first there

@@ -488,7 +488,7 @@ def radam(
     decoupled_weight_decay: bool = False,
     maximize: bool = False,
 ) -> Vector:
-    """Liu et al. (2020): rho by its definition, a plain mean of as many gradients has the same centre of mass."""
+    """Liu et al. (2020): rho by its definition, a plain mean of as many gradients has the same center of mass."""
 
     def variance(rho: float) -> float:
         return rho / (2 * (rho - 2) * (rho - 4))

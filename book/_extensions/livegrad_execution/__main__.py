@@ -31,7 +31,7 @@ def main() -> int:
 
         return serve(project)
     if arguments.what == "draft":
-        return build_draft(project)
+        return build_draft(project, arguments.jobs)
     code = build(project, arguments.jobs, "linkcheck" if arguments.what == "links" else "html")
     if arguments.what == "notebooks" and code == 0:
         from livegrad_execution.notebooks import collect

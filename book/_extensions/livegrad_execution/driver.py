@@ -64,7 +64,7 @@ def build(project: Project, jobs: int | None = None, builder: str = "html") -> i
     return 0
 
 
-def build_draft(project: Project) -> int:
+def build_draft(project: Project, jobs: int | None = None) -> int:
     """Build `_build/draft/html` for an author's eyes: with warnings, and without the outputs of broken chapters."""
     try:
         check(project)
@@ -72,7 +72,7 @@ def build_draft(project: Project) -> int:
         with FileLock(project.build / "lock", timeout=0):
             broken: list[str] = []
             try:
-                execute_stale(project, default_jobs(), keep_going=True)
+                execute_stale(project, jobs or default_jobs(), keep_going=True)
             except ChaptersFailed as failure:
                 for problem, file in failure.problems:
                     say("\n" + describe(problem, file))

@@ -255,8 +255,8 @@ def listing(contents: Contents) -> tuple[list[str], list[str]]:
 def style() -> str:
     from pygments.formatters import HtmlFormatter
 
-    colours = HtmlFormatter(style=CODE_STYLE).get_style_defs(".highlight")
-    return Path(__file__).with_name("epub.css").read_text("utf-8") + str(colours)
+    colors = HtmlFormatter(style=CODE_STYLE).get_style_defs(".highlight")
+    return Path(__file__).with_name("epub.css").read_text("utf-8") + str(colors)
 
 
 def draw_cover(book: Book) -> bytes:

@@ -217,7 +217,7 @@ def unlink_names(block: Element) -> None:
 
 
 def join_tokens(block: Element) -> None:
-    """Join neighbouring words of a piece of code that look alike: a word in an element of its own weighs a lot."""
+    """Join neighboring words of a piece of code that look alike: a word in an element of its own weighs a lot."""
     looks = token_styles()
     pieces: list[tuple[str, str, str] | Element] = [("", "", block.text or "")]
     for child in block:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 def maxout(input: Tensor, num_pieces: int = 2, dim: int = -1) -> Tensor:
-    """The largest of each `num_pieces` neighbours along `dim`, which becomes that many times shorter.
+    """The largest of each `num_pieces` neighbors along `dim`, which becomes that many times shorter.
 
     The linear layer before it makes the pieces: `nn.Linear(features, units * num_pieces)`. Pieces that tie share the
     gradient equally. Takes any floating-point dtype and keeps it; raises TypeError for other dtypes, ValueError

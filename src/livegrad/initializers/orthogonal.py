@@ -73,8 +73,8 @@ def delta_orthogonal_(tensor: Tensor, gain: float = 1.0, generator: torch.Genera
     if tensor.numel() == 0 or tensor.is_meta:
         return tensor
     with torch.no_grad():
-        centre = tensor.zero_()
+        center = tensor.zero_()
         for size in reversed(tensor.shape[2:]):
-            centre = centre.select(-1, size // 2)
-        centre.copy_(gain * _random(tensor.size(0), tensor.size(1), tensor, generator))
+            center = center.select(-1, size // 2)
+        center.copy_(gain * _random(tensor.size(0), tensor.size(1), tensor, generator))
     return tensor

@@ -20,7 +20,7 @@ class Split(NamedTuple):
 def digits(test_share: float = 0.25, *, flat: bool = True, seed: int = 0) -> Split:
     """The 1,797 handwritten digits of scikit-learn: 8×8 pixels, ten classes, float32.
 
-    Pixels are centred and scaled with the mean and the standard deviation of the *training* part (one number
+    Pixels are centered and scaled with the mean and the standard deviation of the *training* part (one number
     each, not one a pixel, so that blank border pixels stay finite). The split is stratified and fixed by `seed`.
 
     Args:

@@ -106,7 +106,7 @@ def fashion_mnist(folder: str | os.PathLike[str] | None = None, *, flat: bool = 
 
 
 def cifar10(folder: str | os.PathLike[str] | None = None, *, flat: bool = True, download: bool = True) -> Split:
-    """The 50,000 + 10,000 colour pictures of CIFAR-10, (n, 3, 32, 32) or flat; names in `CIFAR_CLASSES`.
+    """The 50,000 + 10,000 color pictures of CIFAR-10, (n, 3, 32, 32) or flat; names in `CIFAR_CLASSES`.
 
     Arguments and errors are those of `mnist`. The archive is read where it lies: nothing is unpacked to disk.
 

@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-# After Okabe and Ito's palette (2008), told apart with every kind of colour vision, made a little darker or lighter
-# so that each keeps a contrast of 3:1 to the page, white or dark. The same thing has the same colour everywhere:
+# After Okabe and Ito's palette (2008), told apart with every kind of color vision, made a little darker or lighter
+# so that each keeps a contrast of 3:1 to the page, white or dark. The same thing has the same color everywhere:
 COLORS = {
     "relu": "#2f7fc1",
     "sigmoid": "#c2571a",
@@ -35,7 +35,7 @@ COLORS = {
     "reference": "#7d7d7d",
 }
 CYCLE = ["#2f7fc1", "#c2571a", "#1b9173", "#b5568f", "#9a7b10", "#cc4a4a", "#7d7d7d"]
-LINES = ["-", "--", "-.", ":"]  # with the colours, so that figures also read in grey
+LINES = ["-", "--", "-.", ":"]  # with the colors, so that figures also read in gray
 
 # Narrow on purpose: on a phone a figure shrinks to about 340 pixels, and its letters with it.
 STYLE: dict[str, Any] = {
@@ -86,7 +86,7 @@ def band(ax: Axes, x: ArrayLike, runs: ArrayLike, *, label: str, color: str | No
 
 
 def to_svg(fig: Figure, alt: str, prefix: str) -> str:
-    """The figure as an `<svg>` element: black becomes the page's text colour, ids carry `prefix`."""
+    """The figure as an `<svg>` element: black becomes the page's text color, ids carry `prefix`."""
     for ax in fig.axes:
         ax.patch.set_alpha(0)
     buffer = io.StringIO()
@@ -116,7 +116,7 @@ def to_svg(fig: Figure, alt: str, prefix: str) -> str:
 
 
 def show(fig: Figure, alt: str) -> None:
-    """Display `fig` in the page, as inline SVG in the page's own text colour, and close it.
+    """Display `fig` in the page, as inline SVG in the page's own text color, and close it.
 
     Args:
         alt: what the picture shows, for those who cannot see it; one or two sentences.

@@ -19,7 +19,7 @@ class ConvNet(nn.Module):
     block, `features[i][0]` its convolution.
 
     Args:
-        in_channels: 1 for grey pictures, 3 for coloured ones.
+        in_channels: 1 for gray pictures, 3 for colored ones.
         image_size: height and width of the pictures, in pixels.
         num_classes: how many kinds of pictures, at least 2.
         channels: filters of each convolution; as many blocks as numbers.

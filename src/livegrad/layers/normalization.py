@@ -139,7 +139,7 @@ class RMSNorm(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Per example over each of `num_groups` groups of neighbouring channels and all their pixels, for (N, C, ...)."""
+    """Per example over each of `num_groups` groups of neighboring channels and all their pixels, for (N, C, ...)."""
 
     def __init__(self, num_groups: int, num_channels: int, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""SAM: climb a little, take the gradient there, go back, and step with it: a step for the neighbourhood, not the point.
+"""SAM: climb a little, take the gradient there, go back, and step with it: a step for the neighborhood, not the point.
 
 Source: P. Foret, A. Kleiner, H. Mobahi and B. Neyshabur, Sharpness-Aware Minimization for Efficiently Improving
 Generalization, 2021, Algorithm 1 with p = 2 in equation (2), https://arxiv.org/abs/2010.01412

@@ -245,7 +245,7 @@ export class Explorable extends HTMLElement {
     this.#boxes = new ResizeObserver(() => this.#reachable());
     this.shadowRoot.querySelectorAll(".scroll").forEach((box) => this.#boxes.observe(box));
     document.fonts.addEventListener("loadingdone", () => this.#reachable(), { signal });
-    // Canvases do not follow the page's colours by themselves.
+    // Canvases do not follow the page's colors by themselves.
     this.#theme = new MutationObserver(() => this.redraw());
     this.#theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw(), { signal });
@@ -268,7 +268,7 @@ export class Explorable extends HTMLElement {
     this.#width = this.clientWidth;
   }
 
-  /** One of the page's colours, for a canvas. */
+  /** One of the page's colors, for a canvas. */
   color(name) { return getComputedStyle(this).getPropertyValue(`--${name}`).trim(); }
 
   /** Draw in the next frame; off screen, when it is seen again. */

@@ -1,4 +1,4 @@
-// The book's colours: the table of livegrad.lab.plots, letter by letter (a test compares them).
+// The book's colors: the table of livegrad.lab.plots, letter by letter (a test compares them).
 export const COLORS = {
   relu: "#2f7fc1",
   sigmoid: "#c2571a",

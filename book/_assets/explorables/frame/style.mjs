@@ -1,4 +1,4 @@
-// The look of every explorable. Colours are the page's own variables, so the theme's switch is followed at once;
+// The look of every explorable. Colors are the page's own variables, so the theme's switch is followed at once;
 // the values behind the commas serve pages that have none.
 export const STYLE = `
 :host {
