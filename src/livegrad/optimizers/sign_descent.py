@@ -9,7 +9,7 @@ https://arxiv.org/abs/1802.04434.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -91,7 +91,8 @@ class Lion(torch.optim.Optimizer):
             options = {name: group[name] for name in ("lr", "betas", "weight_decay", "maximize")}
             if not compiling:
                 options["lr"] = float(group["lr"])
-            small: list[dict[str, Any]] = []
+            together = group["foreach"] and not compiling
+            small: list[tuple[Tensor, ...]] = []
             for p in group["params"]:
                 g = p.grad
                 if g is None:
@@ -101,16 +102,16 @@ class Lion(torch.optim.Optimizer):
                 state = self.state[p]
                 if not state:
                     state["exp_avg"] = torch.zeros_like(p)
-                row: dict[str, Any] = {"g": g, "p": p, "m": state["exp_avg"]}
+                row: tuple[Tensor, ...] = (g, p, state["exp_avg"])
                 if p.is_complex():
-                    row = {name: torch.view_as_real(x) for name, x in row.items()}
-                if group["foreach"] and not compiling and p.numel() <= SMALL and type(g) is Tensor:
+                    row = tuple(map(torch.view_as_real, row))
+                if together and p.numel() <= SMALL and type(g) is Tensor:
                     small.append(row)
                 else:
-                    update(**row, **options)
+                    update(*row, **options)
             if small:
-                lists: dict[str, Any] = {name: _Many([row[name] for row in small]) for name in small[0]}
-                update(**lists, **options)
+                lists: list[Any] = [_Many(tensors) for tensors in zip(*small, strict=True)]
+                update(*lists, **options)
         return loss
 
 
@@ -120,7 +121,7 @@ class _Many:
     An operation on a small tensor takes less time than to call it, so that one call for all is sooner done.
     """
 
-    def __init__(self, tensors: list[Tensor]) -> None:
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
         self.tensors = tensors
 
     def __getattr__(self, name: str) -> Any:
