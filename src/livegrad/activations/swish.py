@@ -27,10 +27,8 @@ def _above(x: Tensor) -> Tensor:
     return x.clamp(min=torch.finfo(x.dtype).min)
 
 
-def _slope(z: Tensor) -> Tensor:
-    """σ(z) + z σ(z) (1 - σ(z)): the mean of z σ(z) and 1, weighed with σ(z). One pass, and no difference."""
-    z = z.clamp(-1000, 1000)  # inf · 0 would be NaN
-    on = z.sigmoid()
+def _slope(z: Tensor, on: Tensor) -> Tensor:
+    """σ(z) + z σ(z) (1 - σ(z)) for on = σ(z), as the mean of z on and 1, weighed with on. Changes z."""
     return torch.lerp(z.mul_(on), on.new_ones(()), on)
 
 
@@ -56,7 +54,8 @@ class _Swish(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (input,) = ctx.saved_tensors
         x = _wide(input)
-        return (grad * _slope(x if ctx.beta == 1 else ctx.beta * x)).to(input.dtype), None
+        z = (x if ctx.beta == 1 else ctx.beta * x).clamp(-1000, 1000)  # inf · 0 would be NaN
+        return (grad * _slope(z, z.sigmoid())).to(input.dtype), None
 
 
 class _LearnedSwish(torch.autograd.Function):
@@ -80,14 +79,13 @@ class _LearnedSwish(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         input, beta = ctx.saved_tensors
-        most = torch.finfo(_wide(input).dtype).max
-        x = _wide(input).clamp(-most, most)
-        z = beta * x
-        d_input = (grad * _slope(z)).to(input.dtype)
-        if not ctx.needs_input_grad[1]:
-            return d_input, None
-        both = z.sigmoid() * (-z).sigmoid()
-        return d_input, (grad * (x * (x * both))).sum().to(beta.dtype)
+        x = _wide(input)
+        most = torch.finfo(x.dtype).max
+        x = x.clamp(-most, most)
+        z = (beta * x).clamp(-1000, 1000)
+        on = z.sigmoid()
+        d_beta = (grad * (x * (x * (on * (-z).sigmoid())))).sum().to(beta.dtype) if ctx.needs_input_grad[1] else None
+        return (grad * _slope(z, on)).to(input.dtype), d_beta
 
 
 class _Gelu(torch.autograd.Function):
