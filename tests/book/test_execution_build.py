@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -51,6 +52,10 @@ def test_each_change_executes_what_depends_on_it_and_nothing_else(book: Any) -> 
     status = book.text("reference/status")
     assert f"{times['seconds']['shelf/double']:.1f}" in status
     assert times["versions"]["torch"] in status
+    today = datetime.now(UTC).date()
+    assert set(times["days"]) == {"shelf/double", "shelf/square"}
+    assert set(times["days"].values()) <= {today.isoformat(), (today - timedelta(days=1)).isoformat()}
+    assert all(day in status for day in times["days"].values())
     assert "Title of shelf/square" in status
 
     # Nothing changed.
@@ -222,9 +227,10 @@ def test_chapters_run_longest_first_and_no_more_than_asked_at_a_time(
     chapters = [SimpleNamespace(name=n, file=n, notebook=lambda n=n: n) for n in names]
     monkeypatch.setattr(Project, "chapters", lambda self: chapters)
     monkeypatch.setattr(BookCache, "seconds", lambda self, nb: None)
+    monkeypatch.setattr(BookCache, "day", lambda self, nb: "2025-01-31")
     monkeypatch.setattr(driver, "prepare_matplotlib", lambda *a: None)
     project = project_with(tmp_path)
-    driver.write_run_times(project.run_times, {"a": 1.0, "b": 9.0, "c": 5.0})
+    driver.write_run_times(project.run_times, {"a": 1.0, "b": 9.0, "c": 5.0}, {})
     _, executed = driver.execute_stale(project, jobs=3)
     assert order == ["new", "b", "c", "a"]
     assert max(most) == 3

@@ -78,6 +78,13 @@ class BookCache(JupyterCacheBase):
         except KeyError:
             return None
 
+    def day(self, nb: NotebookNode) -> str | None:
+        """Return the day on which `nb` was executed, in UTC as year-month-day, or None when it is not in the cache."""
+        try:
+            return str(self.match_cache_notebook(nb).created.date().isoformat())
+        except KeyError:
+            return None
+
     def executed(self, nb: NotebookNode) -> NotebookNode:
         """Return `nb` with the outputs from the cache. KeyError if it is not there."""
         return self.merge_match_into_notebook(nb)[1]

@@ -144,7 +144,8 @@ def execute_stale(project: Project, jobs: int, keep_going: bool = False) -> tupl
     else:
         say(f"chapters to execute: none of {len(chapters)}")
     seconds = {chapter.name: cache.seconds(chapter.notebook()) or 0.0 for chapter in chapters}
-    write_run_times(project.run_times, {name: round(value, 1) for name, value in seconds.items()})
+    days = {chapter.name: cache.day(chapter.notebook()) or "" for chapter in chapters}
+    write_run_times(project.run_times, {name: round(value, 1) for name, value in seconds.items()}, days)
     return seconds, {chapter.name for chapter in stale}
 
 
