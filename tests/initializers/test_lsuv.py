@@ -82,7 +82,7 @@ def test_one_pass_gives_the_weights_of_the_published_loop(activation):
         torch.testing.assert_close(a, b)
 
 
-def test_each_layer_is_computed_at_most_three_times_and_the_model_once():
+def test_each_layer_is_computed_at_most_twice_and_the_model_once():
     model, calls = deep(depth=8), []
     for module in model:
         inner = module.forward

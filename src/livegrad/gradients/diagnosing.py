@@ -41,13 +41,13 @@ ADVICE = {
     "NaN or infinity": (
         "look for log, root or division of 0 and for numbers too large for the dtype; if weights are broken, go back "
         "to a checkpoint with a lower learning rate",
-        "gradients/vanishing",
+        "gradients/exploding",
     ),
     "no gradient": (
         "look for detach, .data, item or argmax behind it, or a layer that is not used",
-        "gradients/vanishing",
+        "reference/failure_index",
     ),
-    "symmetric weights": ("draw the weights at random", "initializers/kaiming"),
+    "symmetric weights": ("draw the weights at random", "initializers/symmetry"),
     "saturated": ("smaller weights in the layer before, scaled inputs, or normalization", "initializers/gain"),
     "dead units": ("a lower learning rate, biases that start at 0, or a leaky activation", "activations/relu"),
     "vanishing gradient": (
@@ -56,10 +56,10 @@ ADVICE = {
     ),
     "exploding gradient": (
         "an initialization made for the activation, or normalization; clipping against rare bursts",
-        "initializers/kaiming",
+        "gradients/exploding",
     ),
-    "learning rate too high": ("a learning rate ten times lower, or warm-up", "foundations/gradient_descent"),
-    "learning rate too low": ("a learning rate ten times higher", "foundations/gradient_descent"),
+    "learning rate too high": ("a learning rate ten times lower, or warm-up", "optimizers/learning_rate"),
+    "learning rate too low": ("a learning rate ten times higher", "optimizers/learning_rate"),
 }
 
 
