@@ -195,6 +195,8 @@ def test_second_derivatives_are_right() -> None:
         (lambda: LayerNorm(3, eps=math.nan), r"eps must be in \[0, inf\), got nan"),
         (lambda: RMSNorm(3, eps=math.inf), r"eps must be in \[0, inf\), got inf"),
         (lambda: BatchNorm2d(3, momentum=1.5), r"momentum must be in \[0, 1\] or None, got 1.5"),
+        (lambda: LayerNorm(()), r"normalized_shape must have at least 1 dimension, got \(\)"),
+        (lambda: RMSNorm([]), r"normalized_shape must have at least 1 dimension, got \(\)"),
         (lambda: GroupNorm(2, 3), "num_groups must be at least 1 and divide num_channels, 3, got 2"),
         (lambda: GroupNorm(0, 3), "num_groups must be at least 1"),
         (lambda: BatchNorm1d(3)(torch.ones(2, 4)), r"input must have shape \(N, 3\) or \(N, 3, L\), got \(2, 4\)"),

@@ -119,7 +119,7 @@ class LayerNorm(nn.Module):
 
 
 class RMSNorm(nn.Module):
-    """x / √(mean of x² + eps) over the last dimensions; eps None is `torch.finfo` of the input's type, as in torch."""
+    """weight · x / √(mean of x² + eps) over the last dimensions; eps None means `torch.finfo(input.dtype).eps`."""
 
     def __init__(
         self, normalized_shape: int | Sequence[int], eps: float | None = None, elementwise_affine: bool = True
@@ -169,7 +169,10 @@ def _in_float(x: Tensor) -> Tensor:
 
 
 def _shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    if not shape:  # torch takes a mean over no dimension for one over all, and the examples would be mixed
+        raise ValueError("normalized_shape must have at least 1 dimension, got ()")
+    return shape
 
 
 def _last(input: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
