@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -78,11 +79,12 @@ def test_the_norm_of_half_precision_does_not_overflow_before_the_gradient() -> N
 
 
 def test_zeros_stay_zeros_and_empty_tensors_pass() -> None:
-    for clip in (lambda p: clip_grad_norm_(p, 1.0), lambda p: clip_grad_value_(p, 1.0), adaptive_clip_grad_):
+    kinds = (clip_grad_norm_, clip_grad_value_, adaptive_clip_grad_)
+    for clip, at in itertools.product(kinds, (0, 1)):
         for shape in ((3, 2), (3,), (), (0,)):
             p = torch.ones(shape, requires_grad=True)
             p.grad = torch.zeros(shape)
-            clip(p)
+            clip(p, at)
             assert torch.equal(p.grad, torch.zeros(shape))
 
 

@@ -56,7 +56,7 @@ def adaptive_clip_grad_(parameters: Parameters, clip_factor: float = 0.01, eps: 
 
     λ is `clip_factor`. A unit is a row of a matrix, or the filter of one output channel; a tensor with fewer than two
     dimensions, such as a bias, is one unit, as in the authors' code. They leave out the last linear layer: do not
-    pass it if you want the same.
+    pass it if you want the same. A unit with an infinite gradient gets NaN there and 0 elsewhere.
     """
     if not 0 <= clip_factor < math.inf:
         raise ValueError(f"clip_factor must be in [0, inf), got {clip_factor}")
@@ -65,8 +65,9 @@ def adaptive_clip_grad_(parameters: Parameters, clip_factor: float = 0.01, eps: 
     for p in _listed(parameters):
         if p.grad is not None:
             longest = clip_factor * unit_norms(p.detach()).clamp(min=eps)
-            # Where g is 0 the quotient is infinite, and its minimum with 1 is 1.
-            p.grad.mul_((longest / unit_norms(p.grad)).clamp(max=1.0))
+            size = unit_norms(p.grad)
+            size.clamp_(min=torch.finfo(size.dtype).tiny)  # 0 / 0 would be NaN
+            p.grad.mul_((longest / size).clamp(max=1.0))
 
 
 def unit_norms(x: Tensor) -> Tensor:
