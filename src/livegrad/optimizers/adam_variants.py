@@ -61,11 +61,10 @@ def nadam(
     g = with_decay(-g if maximize else g, p, lr, weight_decay, decoupled=decoupled_weight_decay)
     m.lerp_(g, 1 - betas[0])  # m ← β₁ m + (1 − β₁) g
     v.mul_(betas[1]).addcmul_(g, g, value=1 - betas[1])  # v ← β₂ v + (1 − β₂) g²
-    # θ ← θ − lr ((1 − μₜ) g / (1 − μ₁⋯μₜ) + μₜ₊₁ m / (1 − μ₁⋯μₜ₊₁)) / (√v̂ + ε), both sides of the last fraction times c
-    c = (1 - power(betas[1], t)) ** 0.5
-    root = v.sqrt().add_(at_least_tiny(eps, p) * c)  # c √v̂ + c ε, as in Adam's update
-    p.addcdiv_(g, root, value=-lr * c * (1 - mu) / (1 - product))
-    p.addcdiv_(m, root, value=-lr * c * mu_next / (1 - product * mu_next))
+    root = (v / (1 - power(betas[1], t))).sqrt_().add_(at_least_tiny(eps, p))
+    # θ ← θ − lr ((1 − μₜ) g / (1 − μ₁⋯μₜ) + μₜ₊₁ m / (1 − μ₁⋯μₜ₊₁)) / (√v̂ + ε)
+    p.addcdiv_(g, root, value=-lr * (1 - mu) / (1 - product))
+    p.addcdiv_(m, root, value=-lr * mu_next / (1 - product * mu_next))
 
 
 def momentum(t: Any, beta1: float, momentum_decay: float) -> Any:
