@@ -42,8 +42,8 @@ class RunTimes(SphinxDirective):
         recorded = read_run_times(path)
         if not recorded["seconds"]:
             return [nodes.paragraph("", "No chapter has been executed yet.")]
-        days = recorded.get("days", {})  # a file from before there were days has none
-        times = [(self._page(name), f"{v:.1f}", days.get(name, "")) for name, v in recorded["seconds"].items()]
+        days = recorded["days"]
+        times = [(self._page(name), f"{value:.1f}", days[name]) for name, value in recorded["seconds"].items()]
         whole = sum(recorded["seconds"].values())
         times.append((nodes.paragraph("", "All chapters"), f"{whole:.1f}", min(days.values(), default="")))
         used = [(nodes.paragraph("", name), version) for name, version in recorded["versions"].items()]

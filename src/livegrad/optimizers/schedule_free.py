@@ -190,9 +190,9 @@ class AdamWScheduleFree(_Modes, torch.optim.Optimizer):  # type: ignore[misc]
         v.mul_(beta2).addcmul_(g, g, value=1 - beta2)  # v ← β₂ v + (1 − β₂) g²
         eps = max(group["eps"], torch.finfo(v.dtype).tiny)  # in float16 1e-8 rounds to 0, and 0 / 0 would be NaN
         step = g / v.sqrt().add_(eps)
-        return (step.add_(y, alpha=group["weight_decay"]) if group["weight_decay"] else step), (
-            1 - power(beta2, t)
-        ) ** 0.5
+        if group["weight_decay"]:
+            step.add_(y, alpha=group["weight_decay"])
+        return step, (1 - power(beta2, t)) ** 0.5
 
 
 def power(beta: float, t: Any) -> Any:
